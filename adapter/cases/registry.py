@@ -1,0 +1,64 @@
+"""Every concept's record, by name. Adding a concept is its module and its line here."""
+
+from adapter.cases.advocacy import Advocacy
+from adapter.cases.appointment import Appointment
+from adapter.cases.assessment import Assessment
+from adapter.cases.authorisation import Authorisation
+from adapter.cases.barrier import Barrier
+from adapter.cases.care_team import CareTeam
+from adapter.cases.case import Case
+from adapter.cases.case_manager import CaseManager
+from adapter.cases.client import Client
+from adapter.cases.condition import Condition
+from adapter.cases.consent import Consent
+from adapter.cases.coverage import Coverage
+from adapter.cases.education import Education
+from adapter.cases.encounter import Encounter
+from adapter.cases.follow_up import FollowUp
+from adapter.cases.goal import Goal
+from adapter.cases.measurement import Measurement
+from adapter.cases.outcome import Outcome
+from adapter.cases.plan import Plan
+from adapter.cases.planned_service import PlannedService
+from adapter.cases.record import Record
+from adapter.cases.referral import Referral
+from adapter.cases.response import Response
+from adapter.cases.risk_evaluation import RiskEvaluation
+from adapter.cases.screening import Screening
+from adapter.cases.stakeholder import Stakeholder
+from adapter.cases.strength import Strength
+from adapter.cases.support_person import SupportPerson
+from adapter.cases.task import Task
+
+_KINDS: tuple[type[Record], ...] = (
+    Client,
+    SupportPerson,
+    CaseManager,
+    Stakeholder,
+    Coverage,
+    Consent,
+    CareTeam,
+    Case,
+    Referral,
+    Condition,
+    Barrier,
+    Encounter,
+    FollowUp,
+    Screening,
+    Response,
+    Assessment,
+    Measurement,
+    Strength,
+    RiskEvaluation,
+    Plan,
+    Goal,
+    PlannedService,
+    Appointment,
+    Task,
+    Education,
+    Advocacy,
+    Authorisation,
+    Outcome,
+)
+
+RECORDS: dict[str, type[Record]] = {kind.concept: kind for kind in _KINDS}

@@ -1,0 +1,54 @@
+"""References inside a resource: find them, rewrite them, take one apart. http://hl7.org/fhir/R4/references.html"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from adapter.fhir.resource import Raw
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?")
+
+
+def walk(raw: Any) -> Iterator[Raw]:
+    """Every Reference in a resource that holds a `reference` text, contained resources and extensions included."""
+    if isinstance(raw, dict):
+        if isinstance(raw.get("reference"), str):
+            yield raw
+        for value in raw.values():
+            if isinstance(value, dict | list):
+                yield from walk(value)
+    elif isinstance(raw, list):
+        for value in raw:
+            yield from walk(value)
+
+
+def rewrite(raw: Raw, change: Callable[[str], str]) -> Raw:
+    """The resource with `change` applied to every reference text. Parts in which nothing changes are shared, not copied."""
+    rewritten: Raw = _rewritten(raw, change)
+    return rewritten
+
+
+def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        after: dict[str, Any] | None = None
+        for key, item in value.items():
+            if isinstance(item, dict | list):
+                new = _rewritten(item, change)
+            elif key == "reference" and isinstance(item, str):
+                new = change(item)
+            else:
+                continue
+            if new is not item and new != item:
+                after = dict(value) if after is None else after
+                after[key] = new
+        return value if after is None else after
+    if isinstance(value, list):
+        items = [_rewritten(item, change) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
+def split(reference: str) -> tuple[str, str, str | None] | None:
+    """(type, id, version or None) of a relative literal reference; None for `#…`, `urn:…`, absolute and anything else."""
+    found = _RELATIVE.fullmatch(reference)
+    return (found[1], found[2], found[3]) if found else None

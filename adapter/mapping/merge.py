@@ -1,0 +1,213 @@
+"""Three-way merge of resources by element and list key; what both sides changed differently is a conflict, kept as data.
+
+Works on raw JSON, so elements that no record knows merge by the same rules as those that one does. No version, id or clock is looked at.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapter.fhir.resource import SERVER_META, Raw, dumps, same
+
+_MISSING: Any = object()
+
+# What tells list items apart, tried in order: the first that every item of all three lists has, each once, is taken.
+# Items are matched by what they are about (a url, an identifier, whom they refer to), never by position.
+_KEYS: tuple[tuple[str, ...], ...] = (
+    ("url",),
+    ("linkId",),
+    ("id",),
+    ("system", "value"),
+    ("system", "code"),
+    ("reference",),
+    ("reference.reference",),
+    ("member.reference",),
+    ("individual.reference",),
+    ("actor.reference",),
+    ("condition.reference",),
+    ("coding.system", "coding.code"),
+    ("code.coding.system", "code.coding.code"),
+    ("language.coding.code",),
+    ("type.coding.system", "type.coding.code"),
+    ("use",),
+    ("sequence",),
+    ("period.start",),
+    ("text",),
+)
+
+# The types a choice element's name can end in: http://hl7.org/fhir/R4/datatypes.html#open
+_TYPES = re.compile(
+    "(.+?)(Address|Age|Annotation|Attachment|Base64Binary|Boolean|Canonical|CodeableConcept|Code|Coding|DateTime|Date|Decimal|Duration|"
+    "Expression|Identifier|Instant|Integer|Money|Period|PositiveInt|Quantity|Range|Ratio|Reference|SampledData|String|Time|Timing|Uri)"
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One element on which the sides differ. A value is None where that side does not have the element."""
+
+    path: str
+    base: Any
+    ours: Any
+    theirs: Any
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": self.path, "base": self.base, "ours": self.ours, "theirs": self.theirs}
+
+
+@dataclass
+class Merged:
+    """The merge's result. Where there is a conflict, `raw` holds theirs."""
+
+    raw: Raw
+    conflicts: list[Change] = field(default_factory=list)
+
+
+def merge(base: Raw, ours: Raw, theirs: Raw, decisions: Mapping[str, str] | None = None) -> Merged:
+    """Theirs with our changes since `base` put in.
+
+    `decisions` says who wins ("ours" or "theirs") where both changed the same element differently: by the conflict's path, or by the name
+    of a top-level element for all below it. What nobody decided is a conflict.
+    """
+    walk = _Walk(decisions or {})
+    content = _content(theirs)
+    merged = walk.objects("", _content(base), _content(ours), content)
+    raw = {name: merged.get(name, value) for name, value in theirs.items() if name in merged or name not in content}
+    raw |= {name: value for name, value in merged.items() if name not in raw}
+    if "meta" in merged:
+        owned = {name: value for name, value in theirs.get("meta", {}).items() if name in SERVER_META}
+        raw["meta"] = {**owned, **merged["meta"]}
+    return Merged(raw, walk.conflicts)
+
+
+def diff(old: Raw, new: Raw) -> list[Change]:
+    """The elements in which `new` (given as `ours`) differs from `old` (given as `base`), as deep as lists can be matched by key."""
+    return list(_diff("", _content(old), _content(new)))
+
+
+def _diff(path: str, old: Any, new: Any) -> Iterator[Change]:
+    if _same(old, new):
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from _diff(f"{path}.{name}" if path else name, old.get(name, _MISSING), new.get(name, _MISSING))
+    elif isinstance(old, list) and isinstance(new, list) and (key := _key_for([old, new])):
+        before, after = {key(item): item for item in old}, {key(item): item for item in new}
+        if before == after:
+            yield Change(path, old, new, None)
+        for label in [*before, *(label for label in after if label not in before)]:
+            yield from _diff(f"{path}[{label}]", before.get(label, _MISSING), after.get(label, _MISSING))
+    else:
+        yield Change(path, _or_none(old), _or_none(new), None)
+
+
+def _content(raw: Raw) -> Raw:
+    """Without id, server-owned meta and a generated narrative: a server may rewrite these at will."""
+    body = {name: value for name, value in raw.items() if name != "id"}
+    if isinstance(meta := body.get("meta"), dict):
+        body["meta"] = {name: value for name, value in meta.items() if name not in SERVER_META}
+        if not body["meta"]:
+            del body["meta"]
+    if isinstance(text := body.get("text"), dict) and text.get("status") == "generated":
+        del body["text"]
+    return body
+
+
+class _Walk:
+    def __init__(self, decisions: Mapping[str, str]) -> None:
+        self.decisions = decisions
+        self.conflicts: list[Change] = []
+
+    def value(self, path: str, base: Any, ours: Any, theirs: Any) -> Any:
+        if _same(ours, theirs) or _same(base, ours):
+            return theirs
+        if _same(base, theirs):
+            return ours
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            return self.objects(path, base if isinstance(base, dict) else {}, ours, theirs)
+        if isinstance(ours, list) and isinstance(theirs, list):
+            old = base if isinstance(base, list) else []
+            if key := _key_for([old, ours, theirs]):
+                return self.lists(path, old, ours, theirs, key)
+        return self.decide(path, base, ours, theirs)
+
+    def decide(self, path: str, base: Any, ours: Any, theirs: Any) -> Any:
+        top = path.partition(".")[0].partition("[")[0]
+        winner = self.decisions.get(path) or self.decisions.get(top)
+        if winner is None:
+            self.conflicts.append(Change(path, *map(_or_none, (base, ours, theirs))))
+        return ours if winner == "ours" else theirs
+
+    def objects(self, path: str, base: Raw, ours: Raw, theirs: Raw) -> Raw:
+        merged: Raw = {}
+        for name in [*theirs, *(name for name in ours if name not in theirs)]:
+            inner = f"{path}.{name}" if path else name
+            value = self.value(inner, base.get(name, _MISSING), ours.get(name, _MISSING), theirs.get(name, _MISSING))
+            if value is not _MISSING:
+                merged[name] = value
+        self.choices(path, ours, theirs, merged)
+        return merged
+
+    def choices(self, path: str, ours: Raw, theirs: Raw, merged: Raw) -> None:
+        """One type each of a choice element, where we wrote another than they did."""
+        for mine in [name for name in merged if name not in theirs]:
+            for rival in [name for name in merged if name not in ours and _choice(name) == _choice(mine) is not None]:
+                inner = f"{path}.{_choice(mine)}[x]" if path else f"{_choice(mine)}[x]"
+                chosen = self.decide(inner, _MISSING, ours[mine], theirs[rival])
+                merged.pop(rival if chosen is ours[mine] else mine, None)
+
+    def lists(self, path: str, base: list[Any], ours: list[Any], theirs: list[Any], key: Callable[[Any], str]) -> Any:
+        sides = [{key(item): item for item in side} for side in (base, ours, theirs)]
+        merged = []
+        for label in [*sides[2], *(label for label in sides[1] if label not in sides[2])]:
+            value = self.value(f"{path}[{label}]", *(side.get(label, _MISSING) for side in sides))
+            if value is not _MISSING:
+                merged.append(value)
+        return merged or _MISSING
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is _MISSING else value
+
+
+def _choice(name: str) -> str | None:
+    """The base of a choice element's name: `value` of `valueQuantity`."""
+    match = _TYPES.fullmatch(name)
+    return match[1] if match else None
+
+
+def _same(left: Any, right: Any) -> bool:
+    return left is right or (left is not _MISSING and right is not _MISSING and same(left, right))
+
+
+def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
+    """How the items of these lists are told apart, None where nothing tells them apart."""
+    items = [item for side in sides for item in side]
+    if all(isinstance(item, str | int) for item in items):
+        candidates: Iterator[Callable[[Any], str | None]] = iter((dumps,))
+    elif all(isinstance(item, dict) for item in items):
+        candidates = iter(_reader(paths) for paths in _KEYS)
+    else:
+        return None
+    for candidate in candidates:
+        labels = [[candidate(item) for item in side] for side in sides]
+        if all(None not in side and len(set(side)) == len(side) for side in labels):
+            return candidate  # type: ignore[return-value]
+    return None
+
+
+def _reader(paths: tuple[str, ...]) -> Callable[[Any], str | None]:
+    def read(item: Any) -> str | None:
+        parts = [_at(item, path) for path in paths]
+        return None if None in parts else "|".join(map(str, parts))
+
+    return read
+
+
+def _at(item: Any, path: str) -> Any:
+    for name in path.split("."):
+        if isinstance(item, list):
+            item = item[0] if item else None
+        item = item.get(name) if isinstance(item, dict) else None
+    return item if isinstance(item, str | int) else None

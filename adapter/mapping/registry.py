@@ -1,0 +1,39 @@
+"""Finds mappings: by resource, by concept."""
+
+from collections import defaultdict
+
+from adapter.errors import NotFound
+from adapter.fhir.resource import Raw
+from adapter.mapping import client, plan
+from adapter.mapping.rules import Fields
+from adapter.mapping.table import Mapping
+
+# In order of precedence within a type: the first whose `when` holds takes the resource, so special ones come before general ones.
+MAPPINGS: tuple[Mapping, ...] = (
+    *client.MAPPINGS,
+    *plan.MAPPINGS,
+)
+
+_BY_TYPE: dict[str, list[Mapping]] = defaultdict(list)
+_BY_CONCEPT: dict[str, list[Mapping]] = defaultdict(list)
+for _mapping in MAPPINGS:
+    _BY_TYPE[_mapping.type].append(_mapping)
+    _BY_CONCEPT[_mapping.concept].append(_mapping)
+
+CONCEPTS = tuple(_BY_CONCEPT)
+TYPES = tuple(_BY_TYPE)
+
+
+def mapping_for(raw: Raw) -> Mapping | None:
+    """The mapping that understands this resource, None where its type or kind is not mapped."""
+    for mapping in _BY_TYPE.get(raw.get("resourceType", ""), ()):
+        if mapping.when(raw):
+            return mapping
+    return None
+
+
+def faces(concept: str, fields: Fields) -> list[Mapping]:
+    """The mappings whose resources together are this record. Raises NotFound for a concept that is not mapped."""
+    if concept not in _BY_CONCEPT:
+        raise NotFound(f"There is no concept {concept}; there are {', '.join(CONCEPTS)}.")
+    return [mapping for mapping in _BY_CONCEPT[concept] if mapping.applies(fields)]

@@ -1,0 +1,145 @@
+"""What the store keeps, as values: a stored resource with its record, a link to a remote, a change to be committed."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from bson.codec_options import CodecOptions, TypeCodec, TypeRegistry
+from bson.decimal128 import Decimal128
+
+from adapter.clock import instant
+from adapter.fhir.resource import SERVER_META, Raw, dumps, parse
+
+Document = dict[str, Any]
+
+
+class _Decimals(TypeCodec):
+    """Record decimals keep their digits as Decimal128."""
+
+    python_type = Decimal  # type: ignore[assignment]
+    bson_type = Decimal128  # type: ignore[assignment]
+
+    def transform_python(self, value: Any) -> Decimal128:
+        return Decimal128(value)
+
+    def transform_bson(self, value: Any) -> Decimal:
+        return value.to_decimal()  # type: ignore[no-any-return]
+
+
+CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry([_Decimals()]))
+
+
+@dataclass(frozen=True)
+class Link:
+    """A resource's counterpart on one remote, and the state both sides agreed on."""
+
+    remote: str
+    reference: str
+    """Its Type/id there."""
+    version: str
+    """Its version there, as of the agreement."""
+    at: int
+    """Our version as of the agreement; 0 where the content was never agreed."""
+    theirs: str | None = None
+    """Their content then, in local terms, where it is not the same as ours."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.remote}|{self.reference}"
+
+    def document(self) -> Document:
+        body = {"remote": self.remote, "key": self.key, "version": self.version, "at": self.at}
+        return body if self.theirs is None else {**body, "theirs": self.theirs}
+
+    @staticmethod
+    def of(document: Document) -> "Link":
+        remote, _, reference = document["key"].partition("|")
+        return Link(remote, reference, document["version"], document["at"], document.get("theirs"))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One version of a resource, with the record it is the face of."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    deleted: bool
+    text: str
+    """The JSON that a read answers; empty for a deletion."""
+    concept: str | None = None
+    record: Raw = field(default_factory=dict)
+    local: Raw = field(default_factory=dict)
+    """The record's fields that have no place in FHIR."""
+    born: str | None = None
+    """The remote it came from, None for what was made here."""
+    links: tuple[Link, ...] = ()
+    outbox: tuple[str, ...] = ()
+    """The remotes that have not got this version yet."""
+    problems: tuple[str, ...] = ()
+    """Paths of what the mapping could not read."""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+    @cached_property
+    def raw(self) -> Raw:
+        """The resource, parsed; treat it as read-only."""
+        return parse(self.text)
+
+    def link(self, remote: str) -> Link | None:
+        """Its link to this remote."""
+        return next((link for link in self.links if link.remote == remote), None)
+
+    @staticmethod
+    def of(document: Document) -> "Stored":
+        face = document["fhir"]
+        return Stored(
+            type=face["type"],
+            id=face["id"],
+            version=face["version"],
+            updated=face["updated"],
+            deleted=face["deleted"],
+            text=face["raw"],
+            concept=document.get("concept"),
+            record=document.get("record", {}),
+            local=document.get("local", {}),
+            born=document.get("born"),
+            links=tuple(map(Link.of, document.get("links", ()))),
+            outbox=tuple(document.get("outbox", ())),
+            problems=tuple(face.get("problems", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A write that is wanted. `raw` None is a deletion; `expect` is the version it was made against, 0 for a new resource."""
+
+    type: str
+    id: str
+    raw: Raw | None
+    expect: int
+    local: Raw | None = None
+    """Replaces the record's local fields; None leaves them."""
+    born: str | None = None
+    """For a new resource: the remote it comes from."""
+    links: tuple[Link, ...] | None = None
+    """Replaces the links; None leaves them. A link whose `at` is CURRENT agrees on the version that this change makes."""
+    sent: str | None = None
+    """The remote with which this change was agreed just now: it is taken off the outbox, and the others are put on."""
+
+
+CURRENT = -1
+
+
+def stamped(raw: Raw, id: str, version: int, updated: datetime) -> str:
+    """The resource as text with its id, version and time; elements stay in the sender's order."""
+    meta = {name: value for name, value in (raw.get("meta") or {}).items() if name not in SERVER_META[:2]}
+    owned = {"resourceType": raw["resourceType"], "id": id, "meta": {"versionId": str(version), "lastUpdated": instant(updated), **meta}}
+    if "id" in raw and "meta" in raw:
+        return dumps({**raw, "id": owned["id"], "meta": owned["meta"]})
+    return dumps({**owned, **{name: value for name, value in raw.items() if name not in owned}})

@@ -1,0 +1,227 @@
+"""The one door for writes of records and resources: version-checked, all or nothing, history kept, search index and outbox in the same write."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError
+
+from adapter.clock import Clock, utc_now
+from adapter.errors import Gone, NotFound, TooLarge, VersionConflict
+from adapter.fhir.resource import same
+from adapter.mapping.registry import mapping_for
+from adapter.store import index
+from adapter.store.documents import CODEC, CURRENT, Change, Document, Stored, stamped
+from adapter.store.search import ensure_indexes
+
+Also = Callable[[ClientSession], None]
+
+
+class Repository:
+    """Reads and writes of resources and the records they are faces of."""
+
+    def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
+        self.database = database.with_options(codec_options=CODEC)
+        self.clock = clock
+        self._ready: set[str] = set()
+
+    def collection(self, type: str) -> Collection[Document]:
+        """The collection of a resource type, with its indexes."""
+        if type not in self._ready:
+            # Outside of any transaction: a collection cannot be indexed inside one.
+            ensure_indexes(self.database, type)
+            self._ready.add(type)
+        return self.database[type]
+
+    def types(self) -> list[str]:
+        """The resource types that have ever been stored."""
+        return sorted(name for name in self.database.list_collection_names() if name[0].isupper())
+
+    def find(self, type: str, id: str) -> Stored | None:
+        """The current version, deleted or not; None for what never was."""
+        document = self.collection(type).find_one({"_id": id})
+        return Stored.of(document) if document else None
+
+    def find_many(self, type: str, ids: Iterable[str], session: ClientSession | None = None) -> dict[str, Stored]:
+        """The current versions of those that exist, by id."""
+        wanted = list(ids)
+        if len(wanted) == 1:
+            found = self.collection(type).find_one({"_id": wanted[0]}, session=session)
+            return {wanted[0]: Stored.of(found)} if found else {}
+        cursor = self.collection(type).find({"_id": {"$in": wanted}}, session=session) if wanted else ()
+        return {document["_id"]: Stored.of(document) for document in cursor}
+
+    def read(self, type: str, id: str) -> Stored:
+        """The current version. Raises NotFound or Gone."""
+        stored = self.find(type, id)
+        if stored is None:
+            raise NotFound(f"There is no {type} with this id.")
+        if stored.deleted:
+            raise Gone(f"This {type} was deleted in version {stored.version}.")
+        return stored
+
+    def vread(self, type: str, id: str, version: int) -> Stored:
+        """One version. Raises NotFound, or Gone for the version that is a deletion."""
+        current = self.find(type, id)
+        if current is None or current.version != version:
+            old = self.database["history"].find_one({"_id": f"{type}/{id}/{version}"})
+            current = Stored.of(old) if old else None
+        if current is None:
+            raise NotFound(f"There is no such version of this {type}.")
+        if current.deleted:
+            raise Gone(f"This {type} was deleted in version {version}.")
+        return current
+
+    def versions(self, type: str, id: str) -> list[Stored]:
+        """All versions, newest first, deletions included. Raises NotFound."""
+        current = self.find(type, id)
+        if current is None:
+            raise NotFound(f"There is no {type} with this id.")
+        ids = [f"{type}/{id}/{version}" for version in range(1, current.version)]
+        old = [Stored.of(document) for document in self.database["history"].find({"_id": {"$in": ids}})] if ids else []
+        return sorted([current, *old], key=lambda stored: -stored.version)
+
+    def scan(self, type: str, query: Document | None = None) -> Iterator[Stored]:
+        """All current versions of a type that match a plain MongoDB filter, deleted ones too, in no order."""
+        return map(Stored.of, self.collection(type).find(query or {}))
+
+    def commit(self, changes: Sequence[Change], *, also: Also | None = None) -> list[Stored]:
+        """Carry out all changes or none, in one transaction; what is unchanged is not written again.
+
+        `also` runs inside the transaction. Raises VersionConflict where a resource is not at the expected version, TooLarge.
+        """
+        for type in {change.type for change in changes}:
+            self.collection(type)
+        try:
+            with self.database.client.start_session() as session:
+                return session.with_transaction(lambda session: self._commit(changes, also, session))  # type: ignore[no-any-return]
+        except (DuplicateKeyError, BulkWriteError) as error:
+            if isinstance(error, BulkWriteError) and {item.get("code") for item in error.details.get("writeErrors", ())} != {11000}:
+                raise
+            raise VersionConflict("Another writer made this resource, or linked it, first.") from None
+        except DocumentTooLarge:
+            raise TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.") from None
+
+    def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> list[Stored]:
+        now = self.clock()
+        remotes = self._push_remotes(session)
+        grouped: dict[str, list[str]] = defaultdict(list)
+        for change in changes:
+            grouped[change.type].append(change.id)
+        current = {
+            (type, id): stored
+            for type, ids in grouped.items()
+            if any(change.expect for change in changes if change.type == type)
+            for id, stored in self.find_many(type, ids, session).items()
+        }
+        inserts: dict[str, list[Document]] = defaultdict(list)
+        history: list[Document] = []
+        results = []
+        for change in changes:
+            old = current.get((change.type, change.id))
+            if (old.version if old else 0) != change.expect:
+                raise VersionConflict(f"This {change.type} is not at the version that the change was made against.")
+            stored = _next(change, old, now, remotes)
+            results.append(stored)
+            if old is None:
+                inserts[change.type].append(_document(stored))
+            elif stored is not old:
+                if stored.version != old.version:
+                    history.append(_archived(old))
+                self._replace(stored, old.version, session)
+        if history:
+            self.database["history"].insert_many(history, session=session)
+        for type, documents in inserts.items():
+            self.database[type].insert_many(documents, session=session)
+        if also:
+            also(session)
+        return results
+
+    def _replace(self, stored: Stored, version: int, session: ClientSession) -> None:
+        answer = self.database[stored.type].replace_one({"_id": stored.id, "fhir.version": version}, _document(stored), session=session)
+        if answer.matched_count != 1:
+            raise VersionConflict(f"This {stored.type} was changed by another writer just now.")
+
+    def _push_remotes(self, session: ClientSession) -> list[str]:
+        """The remotes that get what is written here: read in the transaction, so that no write misses a remote that was just added."""
+        names = self.database["state"].find_one({"_id": "remotes"}, session=session)
+        return list(names["push"]) if names else []
+
+
+def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:
+    """The version that a change makes; `old` itself where it makes none."""
+    born = old.born if old else change.born
+    links = change.links if change.links is not None else old.links if old else ()
+    local = change.local if change.local is not None else old.local if old else {}
+    unchanged = old is not None and _same_content(change, old) and local == old.local
+    version = change.expect if unchanged else change.expect + 1
+    links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
+    linked = {link.remote for link in links}
+    due = {remote for remote in remotes if remote in linked or born is None}
+    if unchanged and old is not None:
+        outbox = set(old.outbox) - {change.sent}
+        if links == old.links and outbox == set(old.outbox):
+            return old
+        return replace(old, links=links, outbox=tuple(sorted(outbox)))
+    outbox = due - {change.sent} | (set(old.outbox) - {change.sent} if old else set())
+    updated = max(now, old.updated + timedelta(milliseconds=1)) if old else now
+    mapping = mapping_for(change.raw) if change.raw else None
+    found = mapping.extract(change.raw) if mapping and change.raw else None
+    return Stored(
+        type=change.type,
+        id=change.id,
+        version=version,
+        updated=updated,
+        deleted=change.raw is None,
+        text=stamped(change.raw, change.id, version, updated) if change.raw else "",
+        concept=mapping.concept if mapping else None,
+        record=found.fields if found else {},
+        local=local if change.raw else {},
+        born=born,
+        links=links,
+        outbox=tuple(sorted(outbox)),
+        problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
+    )
+
+
+def _same_content(change: Change, old: Stored) -> bool:
+    if change.raw is None or old.deleted:
+        return change.raw is None and old.deleted
+    return same(_comparable(change.raw), _comparable(old.raw))
+
+
+def _comparable(raw: dict[str, Any]) -> dict[str, Any]:
+    meta = {name: value for name, value in (raw.get("meta") or {}).items() if name not in ("versionId", "lastUpdated")}
+    return {**{name: value for name, value in raw.items() if name not in ("id", "meta")}, **({"meta": meta} if meta else {})}
+
+
+def _document(stored: Stored) -> Document:
+    """A current version as MongoDB keeps it."""
+    body = _archived(stored) | {"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)}
+    body["fhir"]["index"] = index.entries(stored.raw) if stored.text else {}
+    return {name: value for name, value in body.items() if value != [] or name not in ("links", "outbox")}
+
+
+def _archived(stored: Stored) -> Document:
+    """A superseded version as the history keeps it: what it said, without index, links and outbox."""
+    return {
+        "_id": f"{stored.type}/{stored.id}/{stored.version}",
+        "concept": stored.concept,
+        "record": stored.record,
+        "local": stored.local,
+        "born": stored.born,
+        "fhir": {
+            "type": stored.type,
+            "id": stored.id,
+            "version": stored.version,
+            "updated": stored.updated,
+            "deleted": stored.deleted,
+            "raw": stored.text,
+            "problems": list(stored.problems),
+        },
+    }
