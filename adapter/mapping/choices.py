@@ -35,27 +35,31 @@ class OneOf:
 
 def clear_choice(node: Raw, base: str, keep: str = "") -> None:
     """Remove the elements of a choice, and what stands beside them, all but one."""
-    for name in [name for name in node if name.removeprefix("_").startswith(base)]:
-        plain = name.removeprefix("_")
-        if plain != keep and plain[len(base) : len(base) + 1].isupper():
+    for name in [name for name in node if is_choice(name.removeprefix("_"), base)]:
+        if name.removeprefix("_") != keep:
             del node[name]
+
+
+def is_choice(name: str, base: str) -> bool:
+    """Whether an element is one type of the choice, as `valueQuantity` is of `value`."""
+    return name.startswith(base) and name[len(base) : len(base) + 1].isupper()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice element ⇄ {kind, value}: `options` names the types understood, each with the rule that reads it as `value`."""
+    """A choice element ⇄ {kind: value}: each inner rule's attribute is the kind it stands for."""
 
     base: str
     attr: str
-    options: tuple[tuple[str, Rule], ...]
+    options: tuple[Rule, ...]
     note: str = ""
 
     def read(self, node: Raw, report: list[Problem]) -> Any:
-        for kind, rule in self.options:
+        for rule in self.options:
             value = rule.read(node, report)
             if value is not ABSENT:
-                return value if value is UNREADABLE else {"kind": kind, "value": value}
-        if any(name.startswith(self.base) and name[len(self.base) :][:1].isupper() for name in node):
+                return value if value is UNREADABLE else {rule.attr: value}
+        if any(is_choice(name, self.base) for name in node):
             report.append(Problem(f"{self.base}[x]", "a type that is not mapped"))
             return UNREADABLE
         return ABSENT
@@ -64,11 +68,12 @@ class Choice:
         if value is ABSENT:
             clear_choice(node, self.base)
             return
-        rule = dict(self.options).get(str(value.get("kind"))) if isinstance(value, dict) else None
-        if rule is None:
-            raise Invalid(f"{self.attr}: kind is one of {', '.join(kind for kind, _ in self.options)}.", expression=[f"{self.base}[x]"])
-        clear_choice(node, self.base, keep=next(rule.rows()).path.partition(".")[0])
-        rule.write(node, value.get("value", ABSENT))
+        chosen = [rule for rule in self.options if isinstance(value, dict) and rule.attr in value]
+        if len(chosen) != 1:
+            kinds = ", ".join(rule.attr for rule in self.options)
+            raise Invalid(f"{self.attr}: exactly one of {kinds} is expected.", expression=[f"{self.base}[x]"])
+        clear_choice(node, self.base, keep=next(chosen[0].rows()).path.partition(".")[0])
+        chosen[0].write(node, value[chosen[0].attr])
 
     def rows(self) -> Iterator[Row]:
-        yield Row(f"{self.base}[x]", self.attr, f"one of {', '.join(kind for kind, _ in self.options)}", self.note)
+        yield Row(f"{self.base}[x]", self.attr, f"one of {', '.join(rule.attr for rule in self.options)}", self.note)

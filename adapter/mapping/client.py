@@ -1,67 +1,23 @@
 """Client ↔ Patient: http://hl7.org/fhir/R4/patient.html"""
 
-from adapter.config import OWN_ID
-from adapter.mapping.choices import Choice
-from adapter.mapping.codecs import boolean, date, integer, moment, texts
+from adapter.mapping.codecs import boolean, date
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each
-from adapter.mapping.rules import Codeable, Field, Group, coded, period
-from adapter.mapping.table import Mapping, ext, ext_code
+from adapter.mapping.rules import Codeable, Field, coded
+from adapter.mapping.shapes import ADDRESSES, GENDER, IDENTIFIERS, NAMES, TELECOMS
+from adapter.mapping.table import Mapping, ext_code
 
-GENDER = table("administrative-gender", "male female other unknown")
 CAPACITY = table("capacity", "intact impaired unknown")
-TELECOM = table("contact-point-system", "phone fax email pager url sms other")
-
-IDENTIFIERS = Each(
-    "identifier",
-    "identifiers",
-    (
-        Field("system", "system"),
-        Field("value", "value"),
-        Field("type.coding[system=http://terminology.hl7.org/CodeSystem/v2-0203].code", "type"),
-    ),
-    key=("system", "value"),
-    unless=("system", OWN_ID),
-    note="one without a system is kept as it is and is not in the record",
-)
-
-# The name in use: an official one, else one without a use. Old, maiden and nicknames stay as they are.
-NAME = Group(
-    "name[use=official|]",
-    "name",
-    (Field("family", "family"), Field("given", "given", texts), Field("text", "text")),
-)
-TELECOMS = Each(
-    "telecom",
-    "telecom",
-    (coded("system", "system", TELECOM), Field("value", "value"), Field("use", "use"), Field("rank", "rank", integer)),
-    key=("system", "value"),
-    note="the preferred channel has rank 1",
-)
-ADDRESS = Group(
-    "address[use=home||work]",
-    "address",
-    (
-        Field("line", "line", texts),
-        Field("city", "city"),
-        Field("district", "district"),
-        Field("state", "state"),
-        Field("postalCode", "postal_code"),
-        Field("country", "country"),
-        period("period"),
-    ),
-)
 
 CLIENT = Mapping(
     "client",
     "Patient",
     (
         IDENTIFIERS,
-        NAME,
-        Field("name[use=usual].given", "usual_name", texts, "the name to call the client by"),
+        Field("active", "active", boolean),
+        NAMES,
         Field("birthDate", "birth_date", date),
-        coded("gender", "gender", GENDER, "administrative; never inferred"),
-        ext("pronouns", "pronouns"),
+        coded("gender", "administrative_gender", GENDER, "administrative; never inferred"),
         Each(
             "communication",
             "languages",
@@ -69,12 +25,7 @@ CLIENT = Mapping(
             key=("language",),
         ),
         TELECOMS,
-        ADDRESS,
-        Choice(
-            "deceased",
-            "deceased",
-            (("boolean", Field("deceasedBoolean", "value", boolean)), ("dateTime", Field("deceasedDateTime", "value", moment))),
-        ),
+        ADDRESSES,
         ext_code("capacity", "capacity", CAPACITY),
     ),
 )

@@ -23,6 +23,8 @@ class Each:
     """Only items whose element (dotted) has this value; new items get it."""
     unless: tuple[str, str] | None = None
     """Never items whose element (dotted) has this value."""
+    partial: bool = False
+    """Whether an item that lacks parts of the key (not all) still has one: a name without a use is told from one with."""
     note: str = ""
 
     @cached_property
@@ -48,7 +50,9 @@ class Each:
     def key_of(self, fields: Fields) -> str | None:
         """What identifies an item among its siblings, None where a part is missing."""
         parts = [fields.get(name) for name in self.key]
-        return None if None in parts else parts[0] if len(parts) == 1 and isinstance(parts[0], str) else dumps(parts)
+        if (None in parts and not self.partial) or not fields:
+            return None
+        return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else dumps(parts)
 
     def _items(self, items: Any, report: list[Problem]) -> tuple[dict[str, tuple[int, Fields]], set[str]]:
         """By key: position and fields of each item that is ours; and the keys that occur more than once."""

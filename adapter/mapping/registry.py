@@ -4,14 +4,69 @@ from collections import defaultdict
 
 from adapter.errors import NotFound
 from adapter.fhir.resource import Raw
-from adapter.mapping import client, plan
+from adapter.mapping import (
+    advocacy,
+    appointment,
+    assessment,
+    authorisation,
+    barrier,
+    care_team,
+    case,
+    case_manager,
+    client,
+    condition,
+    consent,
+    coverage,
+    education,
+    encounter,
+    follow_up,
+    goal,
+    measurement,
+    outcome,
+    plan,
+    planned_service,
+    referral,
+    response,
+    risk_evaluation,
+    screening,
+    stakeholder,
+    strength,
+    support_person,
+    task,
+)
 from adapter.mapping.rules import Fields
 from adapter.mapping.table import Mapping
 
 # In order of precedence within a type: the first whose `when` holds takes the resource, so special ones come before general ones.
 MAPPINGS: tuple[Mapping, ...] = (
     *client.MAPPINGS,
+    *support_person.MAPPINGS,
+    *case_manager.MAPPINGS,
+    *stakeholder.MAPPINGS,
+    *coverage.MAPPINGS,
+    *consent.MAPPINGS,
+    *care_team.MAPPINGS,
+    *case.MAPPINGS,
+    *referral.MAPPINGS,
+    *planned_service.MAPPINGS,
+    *barrier.MAPPINGS,
+    *condition.MAPPINGS,
+    *follow_up.MAPPINGS,
+    *encounter.MAPPINGS,
+    *screening.MAPPINGS,
+    *outcome.MAPPINGS,
+    *response.MAPPINGS,
+    *assessment.MAPPINGS,
+    *strength.MAPPINGS,
+    *measurement.MAPPINGS,
+    *risk_evaluation.MAPPINGS,
     *plan.MAPPINGS,
+    *goal.MAPPINGS,
+    *appointment.MAPPINGS,
+    *task.MAPPINGS,
+    *education.MAPPINGS,
+    *advocacy.MAPPINGS,
+    *authorisation.MAPPINGS,
 )
 
 _BY_TYPE: dict[str, list[Mapping]] = defaultdict(list)

@@ -66,7 +66,7 @@ def _client(uri: str) -> pymongo.MongoClient[dict[str, Any]]:
     except (ConfigurationError, InvalidURI, InvalidName, ValueError):
         raise StoreUnavailable(
             "CASEBRIDGE_DB is not a MongoDB URI such as mongodb://user:password@host:27017/casebridge?replicaSet=rs0 "
-            "(characters like / : @ in a password are written %2F %3A %40)."
+            "(characters like / : @ in a password are written %2F %3A %40), or its mongodb+srv name cannot be resolved."
         ) from None
 
 
@@ -78,4 +78,6 @@ def _why_unreachable(client: pymongo.MongoClient[dict[str, Any]], error: PyMongo
     names = ", ".join(sorted(f"{host}:{port}" for host, port in (server.address for server in servers)))
     if kinds & {"RSSecondary", "RSOther"}:
         return f"The MongoDB replica set at {names} has no primary that takes writes."
-    return f"No MongoDB answers at {names} within {CONNECT_SECONDS:.0f} s ({type(error).__name__}). Is it running, and is CASEBRIDGE_DB right?"
+    return (
+        f"No MongoDB answers at {names} within {CONNECT_SECONDS:.0f} s ({type(error).__name__}). Is it running, and is CASEBRIDGE_DB right?"
+    )

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import psutil
 import pymongo
@@ -45,20 +45,20 @@ def embedded_store(home: Path, notice: Callable[[str], None]) -> Iterator[str]:
 
     `notice` gets one line the first time a version of the store opens this data folder. Raises StoreUnavailable.
     """
+    home = home.resolve()  # it is part of the server's command line, by which other processes know it
     _prepare(home)
     with (home / "users.lock").open("a") as users:
         with _starting(home):
             _lock(users, fcntl.LOCK_SH, home)
+            _say_once(home, notice)
             port = _running(home) or _start(home)
-        _say_once(home, notice)
         try:
             # SecantusDB 0.7.0b3 applies a retried write twice: it does not remember the write's transaction number.
             yield f"mongodb://{_HOST}:{port}/?retryWrites=false"
         finally:
-            with _starting(home):
-                with suppress(BlockingIOError):
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _stop(home)
+            with _starting(home), suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _stop(home)
 
 
 def _prepare(home: Path) -> None:
@@ -99,7 +99,10 @@ def _running(home: Path) -> int | None:
     state = _state(home)
     if state is None or not _is_ours(state["pid"], home):
         return None
-    _wait_until_ready(home, state["pid"], state["port"])
+    try:
+        _wait_until_ready(home, state["pid"], state["port"])
+    except _Ended:
+        return None
     return int(state["port"])
 
 
@@ -166,6 +169,7 @@ def _answers(port: int) -> bool:
     try:
         with socket.create_connection((_HOST, port), timeout=1):
             pass
+        client: pymongo.MongoClient[dict[str, Any]]
         with pymongo.MongoClient(_HOST, port, directConnection=True, serverSelectionTimeoutMS=2000) as client:
             client.admin.command("ping")
     except (OSError, PyMongoError):
@@ -205,9 +209,9 @@ def _is_ours(pid: int, home: Path) -> bool:
     return str(home / "store") in command and any(part.endswith("secantusd-py") for part in command)
 
 
-def _state(home: Path) -> dict[str, int] | None:
+def _state(home: Path) -> dict[str, Any] | None:
     try:
-        state: dict[str, int] = json.loads((home / "store.json").read_text())
+        state: dict[str, Any] = json.loads((home / "store.json").read_text())
     except FileNotFoundError:
         return None
     return state

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from adapter.errors import MultipleMatches, RemoteConflict, RemoteFatal, RemoteGone
+from adapter.fhir.bundle import condition, token
 from adapter.fhir.client import FhirClient
 
 from .conftest import Wire
@@ -22,7 +23,7 @@ def patient(mark: str, **more: object) -> dict:
     return {"resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": mark}], "name": [{"family": "Kanarifugl"}], **more}
 
 
-def condition(subject: str, **more: object) -> dict:
+def illness(subject: str, **more: object) -> dict:
     return {"resourceType": "Condition", "subject": {"reference": subject}, **more}
 
 
@@ -62,14 +63,14 @@ def test_a_condition_that_matches_two_is_412_and_not_a_version_conflict(client: 
     client.create(patient(mark))
     client.create(patient(mark))
     with pytest.raises(MultipleMatches):
-        client.create(patient(mark), if_none_exist=f"identifier={SYSTEM}|{mark}")
+        client.create(patient(mark), if_none_exist=condition({"identifier": token(SYSTEM, mark)}))
 
 
 # 2. What create and update answer with.
 
 
 def test_create_tells_id_and_version_and_a_second_conditional_create_tells_those_of_the_first(client: FhirClient, mark: str) -> None:
-    first, second = (client.create(patient(mark), if_none_exist=f"identifier={SYSTEM}|{mark}") for _ in range(2))
+    first, second = (client.create(patient(mark), if_none_exist=condition({"identifier": token(SYSTEM, mark)})) for _ in range(2))
     assert (first.created, first.version) == (True, "1")
     assert (second.created, second.id, second.version) == (False, first.id, "1")
 
@@ -94,9 +95,9 @@ def test_the_server_chooses_the_id_of_a_create_whatever_the_body_says(client: Fh
 
 
 def test_an_update_makes_what_is_not_there_unless_its_id_is_digits_alone(client: FhirClient, mark: str) -> None:
-    assert client.update(patient(mark, id=mark)).created is (not mark.isdigit())
+    assert client.update(patient(mark, id=f"ours-{mark}"), if_match="1").created
     with pytest.raises(RemoteFatal) as digits:
-        client.update(patient(mark, id="987654321"))
+        client.update(patient(mark, id="987654321"), if_match="1")
     assert digits.value.http_status == 400
 
 
@@ -109,7 +110,7 @@ def test_an_update_whose_body_names_another_id_is_refused(client: FhirClient, wi
 
 
 def test_a_dangling_reference_takes_the_whole_transaction_back(client: FhirClient, wire: Wire, mark: str) -> None:
-    bundle = transaction(("POST", "Patient", patient(mark)), ("POST", "Condition", condition(f"Patient/none-{mark[:8]}")))
+    bundle = transaction(("POST", "Patient", patient(mark)), ("POST", "Condition", illness(f"Patient/none-{mark[:8]}")))
     with pytest.raises(RemoteFatal) as dangling:
         client.transaction(bundle)
     assert dangling.value.http_status == 400
@@ -118,7 +119,7 @@ def test_a_dangling_reference_takes_the_whole_transaction_back(client: FhirClien
 
 def test_what_others_refer_to_is_not_deleted(client: FhirClient, mark: str) -> None:
     subject = client.create(patient(mark))
-    client.create(condition(f"Patient/{subject.id}"))
+    client.create(illness(f"Patient/{subject.id}"))
     with pytest.raises(RemoteFatal) as referred:
         client.delete("Patient", subject.id)
     assert referred.value.http_status == 409
@@ -129,7 +130,7 @@ def test_what_others_refer_to_is_not_deleted(client: FhirClient, mark: str) -> N
 
 
 def test_a_transaction_answers_in_order_with_bare_etags_and_relative_locations(wire: Wire, client: FhirClient, mark: str) -> None:
-    bundle = transaction(("POST", "Condition", condition("")), ("POST", "Patient", patient(mark)))
+    bundle = transaction(("POST", "Condition", illness("")), ("POST", "Patient", patient(mark)))
     bundle["entry"][0]["resource"]["subject"]["reference"] = bundle["entry"][1]["fullUrl"]
     answers = [entry["response"] for entry in wire.post("", json=bundle).json()["entry"]]
     assert [answer["etag"] for answer in answers] == ["1", "1"]
@@ -142,10 +143,10 @@ def test_a_transaction_answers_in_order_with_bare_etags_and_relative_locations(w
 
 def test_a_conditional_reference_is_resolved_or_the_whole_bundle_is_404(client: FhirClient, mark: str) -> None:
     subject = client.create(patient(mark))
-    by_identifier = condition(f"Patient?identifier={SYSTEM}|{mark}")
+    by_identifier = illness(f"Patient?identifier={SYSTEM}|{mark}")
     (made,) = client.transaction(transaction(("POST", "Condition", by_identifier)))
     assert client.read("Condition", made.id).raw["subject"]["reference"] == f"Patient/{subject.id}"
-    nobody = condition(f"Patient?identifier={SYSTEM}|none-{mark}")
+    nobody = illness(f"Patient?identifier={SYSTEM}|none-{mark}")
     with pytest.raises(RemoteFatal) as unmatched:
         client.transaction(transaction(("POST", "Condition", nobody)))
     assert unmatched.value.http_status == 404
@@ -309,7 +310,7 @@ def test_a_subscription_is_requested_then_active_and_puts_the_resource_to_the_en
 
 
 def test_a_reference_error_is_known_by_its_status_and_its_text_is_not_passed_on(client: FhirClient, wire: Wire, mark: str) -> None:
-    dangling = condition(f"Patient/none-{mark}")
+    dangling = illness(f"Patient/none-{mark}")
     answer = wire.post("Condition", json=dangling)
     (issue,) = answer.json()["issue"]
     assert "HAPI-1094" in issue["diagnostics"]

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
+
+from adapter.fhir.resource import Raw, dumps
 
 from . import java
 
@@ -43,7 +44,7 @@ class Issue:
         return self.severity in ("fatal", "error")
 
 
-def validate(resources: Sequence[dict[str, Any]], profiles: Sequence[str] = (), igs: Sequence[str] = ()) -> list[Issue]:
+def validate(resources: Sequence[Raw], profiles: Sequence[str] = (), igs: Sequence[str] = ()) -> list[Issue]:
     """What the validator says of the resources, against R4 and every profile named; `igs` are packages such as hl7.fhir.us.core#6.1.0.
 
     All in one call: loading takes it ten seconds or more, a resource milliseconds. Skips the calling test where the packages are absent.
@@ -54,7 +55,7 @@ def validate(resources: Sequence[dict[str, Any]], profiles: Sequence[str] = (), 
     command = java.command(PROJECT, "casebridge.live.Validate", heap="3g", jvm=(f"-Duser.home={_home()}",))
     with tempfile.TemporaryDirectory(prefix="casebridge-validator-") as name:
         job, answer = Path(name, "job.json"), Path(name, "issues.ndjson")
-        job.write_text(json.dumps({"packages": [OFFLINE_CODES, *igs], "profiles": list(profiles), "resources": list(resources)}))
+        job.write_text(dumps({"packages": [OFFLINE_CODES, *igs], "profiles": list(profiles), "resources": list(resources)}))
         done = subprocess.run([*command, str(job), str(answer)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise java.JavaError(f"The validator ended with code {done.returncode}:\n{done.stderr[-2000:]}")
@@ -66,11 +67,12 @@ def _home() -> Path:
     """A home folder for the engine that holds the packages."""
     digest = hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
     with java.alone(f"fhir-packages-{digest}") as home:
-        ini = home / ".fhir" / "packages" / "packages.ini"
-        if not ini.exists() or ini.read_text() != PACKAGES_INI:
+        unpacked = home / "unpacked"
+        if not unpacked.exists():
             java.say("unpacking the FHIR packages …")
             with PACKAGES.open("rb") as packed, zstandard.open(packed) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
                 archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it from 3.11.4 on
                 archive.extractall(home)
-            ini.write_text(PACKAGES_INI)  # last: it says that all is there
+            (home / ".fhir" / "packages" / "packages.ini").write_text(PACKAGES_INI)
+            unpacked.touch()
         return home

@@ -8,19 +8,23 @@ from hypothesis import strategies as st
 from adapter.mapping.choices import Choice, OneOf
 from adapter.mapping.codecs import Codec
 from adapter.mapping.lists import Each, Values
-from adapter.mapping.rules import Coded, Codeable, Field, Group, Implied, Ref, Rule
+from adapter.mapping.rules import Codeable, Coded, Field, Group, Implied, Ref, Rule
 from adapter.mapping.table import Mapping
 
 CUSTOM: dict[type, Any] = {}
 """Strategies for rule classes that belong to one concept: class → function from rule to strategy."""
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8).filter(lambda text: text.strip() != "")
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8).filter(
+    lambda text: text.strip() != ""
+)
 ids = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 days = st.dates().map(lambda day: day.isoformat())
 moments = st.one_of(
     days,
     days.map(lambda day: day[:7]),
-    st.tuples(days, st.times(), st.sampled_from(["Z", "+05:30", "-03:30"])).map(lambda t: f"{t[0]}T{t[1].replace(microsecond=0).isoformat()}{t[2]}"),
+    st.tuples(days, st.times(), st.sampled_from(["Z", "+05:30", "-03:30"])).map(
+        lambda t: f"{t[0]}T{t[1].replace(microsecond=0).isoformat()}{t[2]}"
+    ),
 )
 
 CODECS: dict[str, Any] = {
@@ -57,15 +61,14 @@ def value_for(rule: Rule) -> Any:
         case Values():
             return st.lists(value_for(rule.rules[0]), min_size=1, max_size=4, unique_by=lambda value: str(rule.key_of({"value": value})))
         case Each():
-            return st.lists(fields_for(rule.rules, rule.key), min_size=1, max_size=3, unique_by=rule.key_of)
+            required = () if rule.partial else rule.key
+            return st.lists(fields_for(rule.rules, required).filter(bool), min_size=1, max_size=3, unique_by=rule.key_of)
         case Group():
             return fields_for(rule.rules).filter(bool)
         case OneOf():
             return value_for(rule.rule)
         case Choice():
-            return st.one_of(
-                *(st.fixed_dictionaries({"kind": st.just(kind), "value": value_for(inner)}) for kind, inner in rule.options)
-            )
+            return st.one_of(*(st.fixed_dictionaries({inner.attr: value_for(inner)}) for inner in rule.options))
     raise NotImplementedError(f"no strategy for {type(rule).__name__}")
 
 

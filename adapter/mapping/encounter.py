@@ -1,0 +1,3 @@
+from adapter.mapping.table import Mapping
+
+MAPPINGS: tuple[Mapping, ...] = ()

@@ -1,0 +1,103 @@
+"""What every test gets: a real store, a database of its own, a zone that is not UTC, and the canary."""
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hypothesis
+import pymongo
+import pytest
+from pymongo.database import Database
+
+from adapter.config import Settings
+from adapter.errors import CasebridgeError
+from adapter.store.connect import open_database
+from adapter.store.embedded import embedded_store
+
+# Half an hour off the hour, and a summer time: a naive time shows.
+os.environ["TZ"] = "America/St_Johns"
+time.tzset()
+
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100)
+hypothesis.settings.load_profile("ci")
+
+CANARY = "kanarifugl"
+"""The family name of every synthetic person, and a word in every synthetic note: where it appears, patient data would."""
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real store: CASEBRIDGE_DB, else one embedded server for all tests of this process."""
+    given = os.environ.get("CASEBRIDGE_DB")
+    if given:
+        yield given
+        return
+    with embedded_store(tmp_path_factory.mktemp("store"), notice=lambda line: None) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def store(store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
+    """A client connected as casebridge connects."""
+    with open_database(Settings(db=store_uri, database="unused", home=tmp_path_factory.getbasetemp(), log_level="DEBUG")) as database:
+        yield database.client
+
+
+@pytest.fixture
+def database(store: pymongo.MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
+    """A database that no other test sees, empty at first, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield store[name]
+    store.drop_database(name)
+
+
+@contextmanager
+def _texts_watched() -> Iterator[list[str]]:
+    """Where the canary was seen: in a log record of any logger as it is made, or in the text of one of our errors as it is constructed.
+
+    At the source, not in a handler: the command line replaces handlers, and a caught error shows nothing.
+    """
+    seen: list[str] = []
+    make_record = logging.getLogRecordFactory()
+    construct = CasebridgeError.__init__
+
+    def watch(kind: str, text: str) -> None:
+        if CANARY in text.casefold():
+            seen.append(f"{kind}: {text}")
+
+    def watched_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        watch(f"log {record.name}", logging.Formatter().format(record))
+        return record
+
+    def watched_construct(self: CasebridgeError, text: str, **kwargs: Any) -> None:
+        construct(self, text, **kwargs)
+        watch(f"error {type(self).__name__}", f"{text} {self.expression}")
+
+    logging.setLogRecordFactory(watched_record)
+    CasebridgeError.__init__ = watched_construct  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        CasebridgeError.__init__ = construct  # type: ignore[method-assign]
+        logging.setLogRecordFactory(make_record)
+
+
+@pytest.fixture(autouse=True)
+def canary() -> Iterator[None]:
+    """Fail the test in which patient data comes into a log record or an error's text."""
+    logger = logging.getLogger("casebridge")
+    before = logger.level, logger.propagate, logger.handlers[:]
+    logger.setLevel(logging.DEBUG)
+    try:
+        with _texts_watched() as seen:
+            yield
+    finally:
+        level, logger.propagate, logger.handlers[:] = before
+        logger.setLevel(level)
+    if seen:
+        pytest.fail("Patient data came into\n" + "\n".join(seen), pytrace=False)

@@ -1,0 +1,53 @@
+"""The canary of conftest.py bites: without this, a suite that leaks would look like one that does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+LEAKY = """
+import logging
+import pytest
+from adapter import log
+from adapter.errors import Invalid, RemoteFatal, RuleViolated
+
+def test_log_event(): log.event("patient.seen", level=logging.DEBUG, name="River KANARIFUGL")
+def test_log_of_another_logger(): logging.getLogger("pymongo.command").warning("family %s", "Kanarifugl")
+def test_log_of_a_traceback():
+    try:
+        raise ValueError("Kanarifugl")
+    except ValueError:
+        logging.getLogger("casebridge").exception("sync.failed")
+def test_log_after_the_command_line_took_the_handlers():
+    log.set_level("INFO")
+    log.event("patient.seen", name="Kanarifugl")
+def test_swallowed_error():
+    try:
+        raise Invalid("Kanarifugl is not a code")
+    except Invalid:
+        pass
+def test_error_expression(): Invalid("not a code", expression=["Patient.name.where(family='Kanarifugl')"])
+def test_error_of_a_class_with_its_own_constructor(): RuleViolated("kanarifugl", code="x"), RemoteFatal("kanarifugl", http_status=400)
+
+def test_innocent():
+    log.event("patient.seen", id="p1")
+    with pytest.raises(Invalid):
+        raise Invalid("not a code")
+"""
+
+
+def test_patient_data_in_a_log_record_or_an_error_text_fails_the_test(tmp_path: Path) -> None:
+    here = Path(__file__)
+    (tmp_path / "conftest.py").write_text(here.with_name("conftest.py").read_text())
+    (tmp_path / "test_leaky.py").write_text(LEAKY)
+    ini = here.parents[1] / "pyproject.toml"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", ini, "--rootdir", tmp_path, "-p", "no:cacheprovider", "-q", tmp_path],
+        cwd=here.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    leaking = LEAKY.count("def test_") - 1
+    # The test itself passes and its teardown fails, so each leak counts once as passed and once as an error.
+    assert f"{leaking + 1} passed, {leaking} errors" in run.stdout, run.stdout
+    assert "ERROR test_leaky.py::test_innocent" not in run.stdout
