@@ -10,7 +10,7 @@ import pytest
 from adapter import log
 from adapter.errors import Invalid, RemoteFatal, RuleViolated
 
-def test_log_event(): log.event("patient.seen", level=logging.DEBUG, name="River KANARIFUGL")
+def test_log_event(): log.event("patient.seen", level=logging.DEBUG, family="River KANARIFUGL")
 def test_log_of_another_logger(): logging.getLogger("pymongo.command").warning("family %s", "Kanarifugl")
 def test_log_of_a_traceback():
     try:
@@ -19,7 +19,7 @@ def test_log_of_a_traceback():
         logging.getLogger("casebridge").exception("sync.failed")
 def test_log_after_the_command_line_took_the_handlers():
     log.set_level("INFO")
-    log.event("patient.seen", name="Kanarifugl")
+    log.event("patient.seen", family="Kanarifugl")
 def test_swallowed_error():
     try:
         raise Invalid("Kanarifugl is not a code")

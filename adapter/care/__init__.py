@@ -1,1 +1,1 @@
-"""Care knowledge, mostly data: instruments and their scoring, blood pressure categories, risk policy. It does no I/O beyond its own files."""
+"""Care knowledge, mostly data: instruments and scoring, blood pressure, risk policy. It reads nothing but its own files."""

@@ -170,8 +170,8 @@ class Instrument(Data, frozen=True, kw_only=True):
         _check_unique("linkId", link_ids)
         scoring = self.scoring
         _check_known("linkId", scoring.items, link_ids)
-        for part in (*scoring.flags, *scoring.domains, *scoring.subtotals):
-            _check_known("linkId", part.items, link_ids)
+        parts: tuple[Threshold | Subtotal, ...] = (*scoring.flags, *scoring.domains, *scoring.subtotals)
+        _check_known("linkId", [item for part in parts for item in part.items], link_ids)
         for position, item in enumerate(self.items):
             if item.skip_if:
                 _check_known("earlier linkId", [item.skip_if.item], link_ids[:position])
@@ -190,9 +190,7 @@ class Instrument(Data, frozen=True, kw_only=True):
         variant = self.methods[method]
         instead = {item.link_id: item for item in variant.items}
         items = tuple(instead.get(item.link_id, item) for item in self.items if item.link_id not in variant.omit)
-        return msgspec.structs.replace(
-            self, method=method, items=items, scoring=variant.scoring or self.scoring, methods={}
-        )
+        return msgspec.structs.replace(self, method=method, items=items, scoring=variant.scoring or self.scoring, methods={})
 
     @property
     def all_methods(self) -> tuple[str, ...]:

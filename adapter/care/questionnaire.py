@@ -43,7 +43,8 @@ def questionnaire(instrument_id: str, method: str | None = None) -> dict[str, An
 
 def _item(instrument: Instrument, item: Item) -> dict[str, Any]:
     system = SYSTEMS[item.system or instrument.system]
-    counts = any(item.link_id in part.items for part in (instrument.scoring, *instrument.scoring.subtotals))
+    scoring = instrument.scoring
+    counts = item.link_id in scoring.items or any(item.link_id in part.items for part in scoring.subtotals)
     made: dict[str, Any] = {
         "extension": _limits(item),
         "linkId": item.link_id,
@@ -61,9 +62,7 @@ def _item(instrument: Instrument, item: Item) -> dict[str, Any]:
 def _limits(item: Item) -> list[dict[str, Any]]:
     value = f"value{item.type.capitalize()}"
     limits = {"minValue": item.minimum, "maxValue": item.maximum}
-    found: list[dict[str, Any]] = [
-        {"url": f"{_CORE}/{name}", value: limit} for name, limit in limits.items() if limit is not None
-    ]
+    found: list[dict[str, Any]] = [{"url": f"{_CORE}/{name}", value: limit} for name, limit in limits.items() if limit is not None]
     if item.unit:
         unit = {"system": "http://unitsofmeasure.org", "code": item.unit}
         found.append({"url": f"{_CORE}/questionnaire-unit", "valueCoding": unit})

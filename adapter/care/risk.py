@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -147,7 +146,7 @@ def evaluate(facts: Mapping[str, Fact], by: Policy | None = None) -> Evaluation:
         for factor in by.factors
     }
     return Evaluation(
-        levels=MappingProxyType({kind: max(hit.level for hit in hits) for kind, hits in found.items() if hits}),
+        levels={kind: max(hit.level for hit in hits) for kind, hits in found.items() if hits},
         urgent_flags=tuple(hit.flag for hits in found.values() for hit in hits if hit.flag),
     )
 
@@ -197,7 +196,7 @@ def stratify(
     return Stratification(
         policy=by.id,
         version=by.version,
-        levels=MappingProxyType(dict(levels)),
+        levels=dict(levels),
         urgent_flags=flags,
         potential_for_change=potential_for_change,
         severity=severity,

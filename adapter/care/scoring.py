@@ -44,9 +44,7 @@ class Score:
     subtotals: Mapping[str, int | None]
 
 
-def score(
-    instrument_id: str, answers: Mapping[str, Sequence[Given]], *, method: str | None = None, gender: str | None = None
-) -> Score:
+def score(instrument_id: str, answers: Mapping[str, Sequence[Given]], *, method: str | None = None, gender: str | None = None) -> Score:
     """The score of `answers`, lists of answers by linkId; an empty list is no answer.
 
     `method` names a published variant; `gender` is the administrative gender, for instruments whose cut-point depends on it.
@@ -80,9 +78,7 @@ def score(
     )
 
 
-def _points(
-    instrument: Instrument, answers: Mapping[str, Sequence[Given]]
-) -> tuple[dict[str, int], tuple[str, ...], tuple[str, ...]]:
+def _points(instrument: Instrument, answers: Mapping[str, Sequence[Given]]) -> tuple[dict[str, int], tuple[str, ...], tuple[str, ...]]:
     """The points of each item that has them, the required items without an answer, the items answered as unknown."""
     strange = sorted(set(answers) - {item.link_id for item in instrument.items})
     if strange:
@@ -94,7 +90,7 @@ def _points(
         given = answers.get(item.link_id, ())
         if len(given) > 1 and not item.repeats:
             raise _out_of_range(item, "takes one answer")
-        picked = [_pick(item, value) for value in given] if item.type == "choice" else []
+        picked = _chosen(item, given) if item.type == "choice" else []
         chosen[item.link_id] = {answer.code for answer in picked}
         if item.skip_if and item.skip_if.answer in chosen[item.skip_if.item]:
             points[item.link_id] = 0
@@ -104,9 +100,19 @@ def _points(
         elif any(answer.unknown for answer in picked):
             unknown.append(item.link_id)
         else:
-            amount = _choice(item, picked) if picked else _number(item, given[0])
+            amount = _weight(picked) if picked else _number(item, given[0])
             points[item.link_id] = points_at(item.points, amount) if item.points else int(amount)
     return points, tuple(missing), tuple(unknown)
+
+
+def _chosen(item: Item, given: Sequence[Given]) -> list[Answer]:
+    """The item's answers that are meant; none twice, and none beside one that excludes the others."""
+    picked = [_pick(item, value) for value in given]
+    if len({answer.code for answer in picked}) != len(picked):
+        raise _out_of_range(item, "has one answer twice")
+    if len(picked) > 1 and any(answer.exclusive for answer in picked):
+        raise _out_of_range(item, "has an answer that excludes the others")
+    return picked
 
 
 def _pick(item: Item, given: Given) -> Answer:
@@ -122,12 +128,7 @@ def _pick(item: Item, given: Given) -> Answer:
     return found[0]
 
 
-def _choice(item: Item, picked: Sequence[Answer]) -> int:
-    codes = [answer.code for answer in picked]
-    if len(set(codes)) != len(codes):
-        raise _out_of_range(item, "has one answer twice")
-    if len(picked) > 1 and any(answer.exclusive for answer in picked):
-        raise _out_of_range(item, "has an answer that excludes the others")
+def _weight(picked: Sequence[Answer]) -> int:
     replaced = {code for answer in picked for code in answer.replaces}
     return sum(answer.score for answer in picked if answer.code not in replaced)
 

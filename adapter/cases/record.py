@@ -1,6 +1,7 @@
 """What every record is: named fields with rules, plain values in, plain values and problems out. It knows no FHIR and saves nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -63,14 +64,16 @@ class Record(mongoengine.EmbeddedDocument):  # type: ignore[misc]
         return dict(_enumerations(cls, ""))
 
 
-@cache
-def _schema(kind: Any) -> dict[str, Any]:
+def _fields_by_key(kind: Any) -> dict[str, Any]:
     return {field.db_field: field for field in kind._fields.values()}
 
 
-@cache
-def _names(kind: Any) -> tuple[tuple[str, str], ...]:
+def _names_and_keys(kind: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name, field.db_field) for name, field in kind._fields.items())
+
+
+_schema: Callable[[Any], dict[str, Any]] = cache(_fields_by_key)
+_names: Callable[[Any], tuple[tuple[str, str], ...]] = cache(_names_and_keys)
 
 
 def _group_problems(kind: type[Any], values: Any, path: str) -> Iterator[str]:
@@ -78,8 +81,9 @@ def _group_problems(kind: type[Any], values: Any, path: str) -> Iterator[str]:
     for key, value in values.items():
         field = schema.get(key)
         if field is None:
-            # The name is not ours: it may hold anything, so it is not repeated.
-            yield f"{path or kind.concept}: has a field that does not exist"
+            # The name is not ours and may hold anything, so it is not repeated; the name that was meant is ours.
+            meant = get_close_matches(str(key), schema, n=1)
+            yield f"{path or kind.concept}: has a field that does not exist{f' (is {meant[0]} meant?)' if meant else ''}"
         else:
             yield from _problems(field, value, prefix + key)
     for key, field in schema.items():

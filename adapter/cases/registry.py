@@ -20,12 +20,12 @@ from adapter.cases.measurement import Measurement
 from adapter.cases.outcome import Outcome
 from adapter.cases.plan import Plan
 from adapter.cases.planned_service import PlannedService
-from adapter.cases.record import Record
+from adapter.cases.record import Fields, Record
 from adapter.cases.referral import Referral
 from adapter.cases.response import Response
 from adapter.cases.risk_evaluation import RiskEvaluation
 from adapter.cases.screening import Screening
-from adapter.cases.stakeholder import Stakeholder
+from adapter.cases.stakeholder import PERSONS, Stakeholder
 from adapter.cases.strength import Strength
 from adapter.cases.support_person import SupportPerson
 from adapter.cases.task import Task
@@ -62,3 +62,43 @@ _KINDS: tuple[type[Record], ...] = (
 )
 
 RECORDS: dict[str, type[Record]] = {kind.concept: kind for kind in _KINDS}
+
+TYPES: dict[str, tuple[str, ...]] = {
+    "client": ("Patient",),
+    "support_person": ("RelatedPerson",),
+    "case_manager": ("Practitioner", "PractitionerRole"),
+    "stakeholder": ("Organization", "Practitioner"),
+    "coverage": ("Coverage",),
+    "consent": ("Consent",),
+    "care_team": ("CareTeam",),
+    "case": ("EpisodeOfCare",),
+    "referral": ("ServiceRequest",),
+    "condition": ("Condition",),
+    "barrier": ("Condition",),
+    "encounter": ("Encounter",),
+    "follow_up": ("Encounter",),
+    "screening": ("QuestionnaireResponse",),
+    "response": ("QuestionnaireResponse",),
+    "assessment": ("ClinicalImpression",),
+    "measurement": ("Observation",),
+    "strength": ("Observation",),
+    "risk_evaluation": ("RiskAssessment",),
+    "plan": ("CarePlan",),
+    "goal": ("Goal",),
+    "planned_service": ("ServiceRequest",),
+    "appointment": ("Appointment",),
+    "task": ("Task",),
+    "education": ("Procedure",),
+    "advocacy": ("Communication",),
+    "authorisation": ("ClaimResponse",),
+    "outcome": ("QuestionnaireResponse",),
+}
+"""The types under which a record can be referred to. A case manager has both of its; a stakeholder has one of its, by what it is."""
+
+
+def types_of(concept: str, fields: Fields) -> tuple[str, ...]:
+    """The types under which this very record can be referred to, the usual one first."""
+    if concept == "stakeholder":
+        person = fields.get("kind") in PERSONS or "names" in fields
+        return ("Practitioner",) if person else ("Organization",)
+    return TYPES[concept]

@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 
 from adapter import log
 from adapter.clock import Clock, utc_now
-from adapter.errors import Invalid, RemoteFatal, RemoteGone, RemoteTemporary
+from adapter.errors import Invalid, RemoteConflict, RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir import bundle as bundles
 from adapter.fhir.bundle import EntryResult, HistoryEntry
 from adapter.fhir.capability import Capability
@@ -141,9 +141,14 @@ class FhirClient:
         return _written(resource_type(raw), self._exchange.send(replace(ask, known=True)))
 
     def delete(self, type: str, id: str, *, if_match: str | None = None) -> None:
-        """Delete it; that it is gone already is success. Raises RemoteConflict where it moved or others refer to it."""
+        """Delete it; that it is gone already is success. Raises RemoteConflict where it moved or others refer to it.
+
+        HAPI 8.8 ignores If-Match on a deletion, so the version is also read just before: a moment is left in which it can still move.
+        """
         headers = {"If-Match": bundles.weak_etag(if_match)} if if_match is not None else {}
         try:
+            if if_match is not None and self.read(type, id).version != if_match:
+                raise RemoteConflict(f"DELETE {type}/{id} at {self.base_url}: the remote's version moved.")
             self._exchange.send(Ask("DELETE", f"{self.base_url}/{type}/{id}", f"{type}/{id}", headers=headers, known=True))
         except RemoteGone:
             return

@@ -64,19 +64,29 @@ class Merged:
     conflicts: list[Change] = field(default_factory=list)
 
 
-def merge(base: Raw, ours: Raw, theirs: Raw, decisions: Mapping[str, str] | None = None) -> Merged:
-    """Theirs with our changes since `base` put in.
+@dataclass(frozen=True)
+class Base:
+    """The last state both sides agreed on, as each of them holds it: a remote may drop or rewrite what it cannot keep."""
 
+    ours: Raw
+    theirs: Raw
+
+
+def merge(base: Base, ours: Raw, theirs: Raw, *, keep: str = "ours", decisions: Mapping[str, str] | None = None) -> Merged:
+    """The changes of both sides since `base`, together.
+
+    Where neither changed an element, the side named by `keep` gives its form: "ours" for what we store, "theirs" for what we send.
     `decisions` says who wins ("ours" or "theirs") where both changed the same element differently: by the conflict's path, or by the name
     of a top-level element for all below it. What nobody decided is a conflict.
     """
-    walk = _Walk(decisions or {})
-    content = _content(theirs)
-    merged = walk.objects("", _content(base), _content(ours), content)
-    raw = {name: merged.get(name, value) for name, value in theirs.items() if name in merged or name not in content}
+    walk = _Walk(decisions or {}, keep)
+    frame = ours if keep == "ours" else theirs
+    content = _content(frame)
+    merged = walk.objects("", _content(base.ours), _content(base.theirs), _content(ours), _content(theirs))
+    raw = {name: merged.get(name, value) for name, value in frame.items() if name in merged or name not in content}
     raw |= {name: value for name, value in merged.items() if name not in raw}
     if "meta" in merged:
-        owned = {name: value for name, value in theirs.get("meta", {}).items() if name in SERVER_META}
+        owned = {name: value for name, value in frame.get("meta", {}).items() if name in SERVER_META}
         raw["meta"] = {**owned, **merged["meta"]}
     return Merged(raw, walk.conflicts)
 
@@ -115,22 +125,31 @@ def _content(raw: Raw) -> Raw:
 
 
 class _Walk:
-    def __init__(self, decisions: Mapping[str, str]) -> None:
+    """One merge. Values are given as the two bases, ours and theirs."""
+
+    def __init__(self, decisions: Mapping[str, str], keep: str) -> None:
         self.decisions = decisions
+        self.keep = keep
         self.conflicts: list[Change] = []
 
-    def value(self, path: str, base: Any, ours: Any, theirs: Any) -> Any:
-        if _same(ours, theirs) or _same(base, ours):
+    def value(self, path: str, our_base: Any, their_base: Any, ours: Any, theirs: Any) -> Any:
+        we_changed, they_changed = not _same(our_base, ours), not _same(their_base, theirs)
+        if not we_changed and not they_changed:
+            return ours if self.keep == "ours" else theirs
+        if _same(ours, theirs) or (not we_changed and _same(our_base, their_base)):
             return theirs
-        if _same(base, theirs):
+        if not they_changed and _same(our_base, their_base):
             return ours
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            return self.objects(path, base if isinstance(base, dict) else {}, ours, theirs)
+            our_base, their_base = (base if isinstance(base, dict) else {} for base in (our_base, their_base))
+            return self.objects(path, our_base, their_base, ours, theirs)
         if isinstance(ours, list) and isinstance(theirs, list):
-            old = base if isinstance(base, list) else []
-            if key := _key_for([old, ours, theirs]):
-                return self.lists(path, old, ours, theirs, key)
-        return self.decide(path, base, ours, theirs)
+            bases = [base if isinstance(base, list) else [] for base in (our_base, their_base)]
+            if key := _key_for([*bases, ours, theirs]):
+                return self.lists(path, [*bases, ours, theirs], key)
+        if not (we_changed and they_changed):
+            return ours if we_changed else theirs
+        return self.decide(path, our_base, ours, theirs)
 
     def decide(self, path: str, base: Any, ours: Any, theirs: Any) -> Any:
         top = path.partition(".")[0].partition("[")[0]
@@ -139,11 +158,12 @@ class _Walk:
             self.conflicts.append(Change(path, *map(_or_none, (base, ours, theirs))))
         return ours if winner == "ours" else theirs
 
-    def objects(self, path: str, base: Raw, ours: Raw, theirs: Raw) -> Raw:
+    def objects(self, path: str, our_base: Raw, their_base: Raw, ours: Raw, theirs: Raw) -> Raw:
         merged: Raw = {}
-        for name in [*theirs, *(name for name in ours if name not in theirs)]:
+        first, second = (ours, theirs) if self.keep == "ours" else (theirs, ours)
+        for name in [*first, *(name for name in second if name not in first)]:
             inner = f"{path}.{name}" if path else name
-            value = self.value(inner, base.get(name, _MISSING), ours.get(name, _MISSING), theirs.get(name, _MISSING))
+            value = self.value(inner, *(side.get(name, _MISSING) for side in (our_base, their_base, ours, theirs)))
             if value is not _MISSING:
                 merged[name] = value
         self.choices(path, ours, theirs, merged)
@@ -157,10 +177,11 @@ class _Walk:
                 chosen = self.decide(inner, _MISSING, ours[mine], theirs[rival])
                 merged.pop(rival if chosen is ours[mine] else mine, None)
 
-    def lists(self, path: str, base: list[Any], ours: list[Any], theirs: list[Any], key: Callable[[Any], str]) -> Any:
-        sides = [{key(item): item for item in side} for side in (base, ours, theirs)]
+    def lists(self, path: str, lists: list[list[Any]], key: Callable[[Any], str]) -> Any:
+        sides = [{key(item): item for item in side} for side in lists]
+        first, second = (sides[2], sides[3]) if self.keep == "ours" else (sides[3], sides[2])
         merged = []
-        for label in [*sides[2], *(label for label in sides[1] if label not in sides[2])]:
+        for label in [*first, *(label for label in second if label not in first)]:
             value = self.value(f"{path}[{label}]", *(side.get(label, _MISSING) for side in sides))
             if value is not _MISSING:
                 merged.append(value)

@@ -129,6 +129,8 @@ class Change:
     """For a new resource: the remote it comes from."""
     links: tuple[Link, ...] | None = None
     """Replaces the links; None leaves them. A link whose `at` is CURRENT agrees on the version that this change makes."""
+    owed: tuple[str, ...] = ()
+    """Remotes that must get this even if its content did not change."""
     sent: str | None = None
     """The remote with which this change was agreed just now: it is taken off the outbox, and the others are put on."""
 

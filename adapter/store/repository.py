@@ -1,4 +1,4 @@
-"""The one door for writes of records and resources: version-checked, all or nothing, history kept, search index and outbox in the same write."""
+"""The one door for writes of records and resources: version-checked, all or nothing, with history, index and outbox."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -164,11 +164,11 @@ def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str])
     linked = {link.remote for link in links}
     due = {remote for remote in remotes if remote in linked or born is None}
     if unchanged and old is not None:
-        outbox = set(old.outbox) - {change.sent}
+        outbox = set(old.outbox) - {change.sent} | set(change.owed)
         if links == old.links and outbox == set(old.outbox):
             return old
         return replace(old, links=links, outbox=tuple(sorted(outbox)))
-    outbox = due - {change.sent} | (set(old.outbox) - {change.sent} if old else set())
+    outbox = (due | set(old.outbox if old else ())) - {change.sent} | set(change.owed)
     updated = max(now, old.updated + timedelta(milliseconds=1)) if old else now
     mapping = mapping_for(change.raw) if change.raw else None
     found = mapping.extract(change.raw) if mapping and change.raw else None

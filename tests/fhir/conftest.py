@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import responses
 from adapter.fhir import bundle
 from adapter.fhir.client import FhirClient
 from adapter.fhir.resource import Raw, dumps, parse
+from tests.fhir import remote as made_up
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "http"
 BASE = "http://hapi.example/fhir"
@@ -123,3 +125,21 @@ def _trimmed(content: bytes) -> Any:
                 item.pop("searchInclude", None)
             rest.pop("operation", None)
     return body
+
+
+@pytest.fixture
+def remote() -> Iterator[made_up.Remote]:
+    with made_up.Remote() as mock:
+        yield mock
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """The seconds the client would have slept."""
+    return []
+
+
+@pytest.fixture
+def client(waits: list[float]) -> Iterator[FhirClient]:
+    with FhirClient(made_up.BASE, sleep=waits.append, clock=lambda: datetime(2025, 4, 22, 12, tzinfo=UTC)) as client:
+        yield client

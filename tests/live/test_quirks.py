@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from adapter.errors import MultipleMatches, RemoteConflict, RemoteFatal, RemoteGone
+from adapter.errors import MultipleMatches, RemoteConflict, RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir.bundle import condition, token
 from adapter.fhir.client import FhirClient
 
 from .conftest import Wire
+from .hapi import Hapi
 from .hook import Hook
 
 SYSTEM = "https://casebridge.example/live"
@@ -181,6 +182,15 @@ def test_a_next_link_that_the_server_has_forgotten_is_410(wire: Wire) -> None:
     assert wire.get("", params=forgotten).status_code == 410
 
 
+def test_pages_that_expire_on_the_way_are_a_temporary_error(hapi_empty: Hapi, client: FhirClient, mark: str) -> None:
+    fill(client, mark, 45)
+    pages = client.search("Patient", {"identifier": f"{SYSTEM}|{mark}", "_count": 20})
+    assert len(next(pages).entries) == 20
+    hapi_empty.empty()
+    with pytest.raises(RemoteTemporary):
+        next(pages)
+
+
 def test_a_count_of_zero_counts_and_links_nowhere(wire: Wire, mark: str) -> None:
     wire.post("Patient", json=patient(mark))
     answer = wire.get("Patient", params={"identifier": f"{SYSTEM}|{mark}", "_count": 0}).json()
@@ -203,7 +213,7 @@ def test_a_search_may_be_a_minute_old_unless_it_says_no_cache(client: FhirClient
     assert ids() == []
     assert ids(**{"Cache-Control": "no-cache"}) == [made.id]
     (page,) = client.search("Patient", query)
-    assert [entry["resource"]["id"] for entry in page.entries] == [made.id]
+    assert [resource["id"] for resource in page.entries] == [made.id]
 
 
 # 8. An unknown search parameter.
@@ -246,6 +256,7 @@ def test_a_deleted_resource_is_gone_and_deleting_what_never_was_succeeds(client:
     assert wire.get(f"Patient/{made.id}").status_code == 410
     with pytest.raises(RemoteGone):
         client.read("Patient", made.id)
+    assert [version.deleted for version in client.history("Patient", id=made.id)] == [True, False]
     assert wire.delete(f"Patient/none-{mark}").status_code == 200
     client.delete("Patient", f"none-{mark}")
 

@@ -1,0 +1,61 @@
+# casebridge: the verbs of daily work. `make` alone lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help venv check test test-live demo bench docs serve clean
+
+VENV := .venv
+READY := $(VENV)/ready
+
+#? Look at it first
+demo: $(READY) ## two case stories, a hospital, a merge and a conflict; then keeps serving. ONCE=1 ends there, REMOTE=<url> uses another FHIR server
+	$(VENV)/bin/casebridge demo $(if $(ONCE),--once) $(if $(REMOTE),--remote '$(REMOTE)')
+
+serve: $(READY) ## the FHIR server at /fhir, on the database CASEBRIDGE_DB names or the embedded one
+	$(VENV)/bin/casebridge serve
+
+#? Change something
+venv: $(READY) ## the virtual environment in .venv, made again when pyproject.toml or constraints.txt change
+
+check: $(READY) ## style, types, and whether the generated documents are current: seconds
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m adapter.cli docs --check
+
+docs: $(READY) ## write the documents that are made from the tables (docs/mapping.md and others)
+	$(VENV)/bin/python -m adapter.cli docs
+
+test: $(READY) ## every test that needs only Python: minutes
+	$(VENV)/bin/pytest -n 2
+
+test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
+	$(VENV)/bin/pytest -m live tests/live
+
+#? Measure it and tidy up
+bench: $(READY) ## the numbers of the README
+	$(VENV)/bin/python -m tests.bench
+
+clean: ## take away .venv and caches; databases and the cache of HAPI stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find adapter server tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n -e 's/^#? \(.*\)/\n\1/p' -e 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@printf '\nThe first of them makes .venv and needs Python 3.11 or newer.\n'
+
+$(READY): pyproject.toml constraints.txt
+	@for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	  python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'There is no Python 3.11 or newer here. On Debian 12 or newer: apt-get install python3 python3-venv' >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$python" --version) (a minute) …"; \
+	"$$python" -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

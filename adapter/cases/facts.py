@@ -1,0 +1,87 @@
+"""What a check of the process may look at: the case's records, and the moment somebody asks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from adapter.cases.record import Fields
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks may look at.
+
+    `records`: the fields of the case's records, by concept and reference. `open_cases`: how many other cases the case manager has open.
+    `supervisor`: whether who asks for the transition is one.
+    """
+
+    records: Mapping[str, Mapping[str, Fields]] = field(default_factory=dict)
+    open_cases: int = 0
+    supervisor: bool = False
+
+    def of(self, concept: str) -> Mapping[str, Fields]:
+        """The concept's records by reference; empty where there are none."""
+        return self.records.get(concept, {})
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A transition that somebody asks for: of this case, with these facts, at this moment, by this person."""
+
+    case: Fields
+    facts: Facts
+    at: str
+    by: str
+    reason: str | None
+
+
+def day(moment: str) -> date:
+    """The day of a date or dateTime as it is written; a partial date means its first day."""
+    return date.fromisoformat((moment + "-01-01")[:10] if len(moment) < 10 else moment[:10])
+
+
+def covers(period: Fields | None, moment: str) -> bool:
+    """Whether the moment's day lies in the period; an open side, or no period at all, covers everything."""
+    now, span = day(moment), period or {}
+    return ("start" not in span or day(span["start"]) <= now) and ("end" not in span or now <= day(span["end"]))
+
+
+def models(case: Fields, at: str) -> set[str]:
+    """The models of case management that the case follows at that moment."""
+    return {model["model"] for model in case.get("models", []) if covers(model.get("period"), at)}
+
+
+def latest(records: Mapping[str, Fields], moment: str) -> Fields:
+    """The record with the latest `moment` field; nothing where there is none."""
+    dated = [fields for fields in records.values() if moment in fields]
+    return max(dated, key=lambda fields: str(fields[moment]), default={})
+
+
+def current_plan(facts: Facts) -> Fields:
+    """The plan that is in force or about to be: intent plan, draft or active, and no other such plan replaces it."""
+    live = {key: plan for key, plan in facts.of("plan").items() if plan["intent"] == "plan" and plan["status"] in ("draft", "active")}
+    replaced = {old for plan in live.values() for old in plan.get("replaces", [])}
+    return latest({key: plan for key, plan in live.items() if key not in replaced}, "created_at")
+
+
+def linked(facts: Facts, concept: str, references: list[str]) -> Iterator[Fields]:
+    """Those of the references that are records of the concept."""
+    known = facts.of(concept)
+    return (known[reference] for reference in references if reference in known)
+
+
+def services_of_plan(facts: Facts) -> dict[str, Fields]:
+    """The services of the current plan by reference, without mere proposals."""
+    known = facts.of("planned_service")
+    return {key: known[key] for key in current_plan(facts).get("services", []) if key in known and known[key]["intent"] != "proposal"}
+
+
+def goals_of_plan(facts: Facts) -> dict[str, Fields]:
+    """The goals of the current plan by reference."""
+    known = facts.of("goal")
+    return {key: known[key] for key in current_plan(facts).get("goals", []) if key in known}
+
+
+def manager(now: Situation) -> Fields:
+    """The primary case manager's record; nothing where there is none."""
+    return now.facts.of("case_manager").get(now.case.get("case_manager", ""), {})

@@ -1,0 +1,61 @@
+"""The search parameters of every type, one table: search, index and CapabilityStatement are made from it.
+
+`search_parameters.json` holds, by type and parameter: the kind, the element paths, and for references the types they may point to (absent
+where any). It is taken from HL7's R4 definitions (hl7.fhir.r4.core 4.0.1, CC0). A path is dotted element names, lists looked through;
+`telecom[system=phone]` keeps the items with that value, `subject:Patient` the references to that type, and `deceased?` stands for
+"true where the element is there and not false, else false". Kinds that are not served (quantity, number, composite, special) and parameters
+that look into extensions are left out. Types beyond care planning have `identifier` only, besides what is common to all.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from adapter.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One row of the table. `kind` is FHIR's: token, reference, string, date or uri."""
+
+    name: str
+    kind: str
+    paths: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    """The types that a reference may point to; empty where any."""
+
+
+# `_id` and `_lastUpdated` have no path: the document itself has them.
+COMMON = (
+    Parameter("_id", "token", ()),
+    Parameter("_lastUpdated", "date", ()),
+    Parameter("_profile", "uri", ("meta.profile",)),
+    Parameter("_security", "token", ("meta.security",)),
+    Parameter("_source", "uri", ("meta.source",)),
+    Parameter("_tag", "token", ("meta.tag",)),
+)
+
+
+@cache
+def table() -> MappingProxyType[str, MappingProxyType[str, Parameter]]:
+    """The parameters by type and name. Its keys are all the R4 types that are stored."""
+    rows = json.loads(resources.files("adapter.store").joinpath("search_parameters.json").read_text("utf-8"))
+    return MappingProxyType(
+        {
+            type: MappingProxyType(
+                {parameter.name: parameter for parameter in COMMON}
+                | {name: Parameter(name, kind, tuple(paths), tuple(*targets)) for name, (kind, paths, *targets) in named.items()}
+            )
+            for type, named in rows.items()
+        }
+    )
+
+
+def parameters(type: str) -> MappingProxyType[str, Parameter]:
+    """The search parameters of a type, by name. Raises NotFound for what is not an R4 resource type."""
+    try:
+        return table()[type]
+    except KeyError:
+        raise NotFound("There is no such resource type in FHIR R4.") from None

@@ -1,0 +1,56 @@
+"""The sync's own state: small documents by kind and id. Records and resources are the repository's."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from adapter.store.documents import CODEC, Document
+
+# The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person.
+KINDS = ("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state")
+
+
+class State:
+    """Reads and writes of the small documents."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database.with_options(codec_options=CODEC)
+
+    def get(self, kind: str, id: str, session: ClientSession | None = None) -> Document | None:
+        """One document without its _id, None where there is none."""
+        found = self._database[kind].find_one({"_id": id}, session=session)
+        return {name: value for name, value in found.items() if name != "_id"} if found else None
+
+    def put(self, kind: str, id: str, body: Document, session: ClientSession | None = None) -> None:
+        """Set a document, new or not."""
+        self._database[kind].replace_one({"_id": id}, {"_id": id, **body}, upsert=True, session=session)
+
+    def add(self, kind: str, id: str, body: Document) -> bool:
+        """Set a document that must not exist yet; False where it does. Race-free: the id is the claim."""
+        try:
+            self._database[kind].insert_one({"_id": id, **body})
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def swap(self, kind: str, id: str, expect: dict[str, Any], body: Document) -> bool:
+        """Replace a document if it still has these values; False where it does not."""
+        return self._database[kind].replace_one({"_id": id, **expect}, {"_id": id, **body}).matched_count == 1
+
+    def drop(self, kind: str, id: str, expect: dict[str, Any] | None = None, session: ClientSession | None = None) -> bool:
+        """Remove a document (if it still has these values); False where there was none."""
+        return self._database[kind].delete_one({"_id": id, **(expect or {})}, session=session).deleted_count == 1
+
+    def all(self, kind: str, query: dict[str, Any] | None = None) -> Iterator[tuple[str, Document]]:
+        """All documents of a kind that match a plain filter, with their ids, by id."""
+        for found in self._database[kind].find(query or {}).sort("_id"):
+            yield str(found.pop("_id")), found
+
+
+def as_text(moment: datetime | None) -> str | None:
+    """A moment as FHIR writes it, for what is printed or exported."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,106 @@
+"""The edge between local and remote terms: references and identity. What crosses it outward comes back inward as it was.
+
+A resource born at a remote has a local id made from the remote's address and its id there, so a reference can be translated before its
+target has arrived. A resource born in a casebridge carries its id with it (an identifier of ours, or a tag where R4 gives the type no list
+of identifiers) and has the same id in every casebridge.
+"""
+
+from collections.abc import Callable
+from uuid import UUID, uuid5
+
+from adapter.config import OWN_ID
+from adapter.fhir.references import rewrite, split
+from adapter.fhir.resource import SERVER_META, Raw
+from adapter.sync.remotes import Remote
+
+# R4 types with no `identifier` element, or with one that holds a single value.
+_TAGGED = frozenset(
+    {"AuditEvent", "Binary", "Bundle", "CapabilityStatement", "CompartmentDefinition", "Composition", "ConceptMap", "GraphDefinition"}
+    | {"ImplementationGuide", "Linkage", "MessageHeader", "NamingSystem", "OperationDefinition", "OperationOutcome"}
+    | {"Parameters", "Provenance", "QuestionnaireResponse", "SearchParameter", "Subscription", "TerminologyCapabilities", "TestReport"}
+    | {"TestScript", "VerificationResult"}
+)
+
+
+def own_id(raw: Raw) -> str | None:
+    """The id that a casebridge gave this resource, None for one that was born elsewhere."""
+    for identifier in raw.get("identifier") or () if raw.get("resourceType") not in _TAGGED else ():
+        if isinstance(identifier, dict) and identifier.get("system") == OWN_ID:
+            return identifier.get("value")
+    for tag in (raw.get("meta") or {}).get("tag") or ():
+        if isinstance(tag, dict) and tag.get("system") == OWN_ID:
+            return tag.get("code")
+    return None
+
+
+def own_search(type: str, id: str = "") -> dict[str, str]:
+    """The search for the resource of this type that a casebridge made, or without an id for all of them."""
+    return {"_tag" if type in _TAGGED else "identifier": f"{OWN_ID}|{id}"}
+
+
+def with_own_id(raw: Raw, id: str) -> Raw:
+    """The resource carrying its casebridge id."""
+    if own_id(raw) is not None:
+        return raw
+    if raw["resourceType"] in _TAGGED:
+        meta = raw.get("meta") or {}
+        return {**raw, "meta": {**meta, "tag": [*meta.get("tag", ()), {"system": OWN_ID, "code": id}]}}
+    return {**raw, "identifier": [*raw.get("identifier", ()), {"system": OWN_ID, "value": id}]}
+
+
+def without_own_id(raw: Raw) -> Raw:
+    """The resource without its casebridge id: as it was before `with_own_id`."""
+    if own_id(raw) is None:
+        return raw
+    body = dict(raw)
+    if raw["resourceType"] in _TAGGED:
+        body["meta"] = _without(body["meta"], "tag")
+        if not body["meta"]:
+            del body["meta"]
+        return body
+    return _without(body, "identifier")
+
+
+def _without(holder: Raw, name: str) -> Raw:
+    kept = [item for item in holder[name] if not (isinstance(item, dict) and item.get("system") == OWN_ID)]
+    rest = {key: value for key, value in holder.items() if key != name}
+    return {key: kept if key == name else value for key, value in holder.items()} if kept else rest
+
+
+class Edge:
+    """Translates between one remote's terms and ours. `known` maps Type/id there to our id, where it is not the one that would be made."""
+
+    def __init__(self, remote: Remote, known: dict[str, str]) -> None:
+        self._namespace = UUID(remote.namespace)
+        self._base = remote.url.rstrip("/") + "/"
+        self.known = known
+
+    def local_id(self, reference: str) -> str:
+        """Our id for a resource of the remote, given as Type/id."""
+        return self.known.get(reference) or self.made_id(reference)
+
+    def made_id(self, reference: str) -> str:
+        """The id that a resource born at the remote gets here."""
+        return str(uuid5(self._namespace, reference))
+
+    def to_local(self, raw: Raw) -> Raw:
+        """A resource from the remote in local terms: references, identity, none of the remote's version and time."""
+        inward = without_own_id(rewrite(raw, self._inward))
+        body = {name: value for name, value in inward.items() if name not in ("id", "meta")}
+        meta = {name: value for name, value in (inward.get("meta") or {}).items() if name not in SERVER_META}
+        return body if not meta else {name: meta if name == "meta" else value for name, value in inward.items() if name != "id"}
+
+    def _inward(self, reference: str) -> str:
+        parts = split(reference.removeprefix(self._base))
+        if parts is None:
+            return reference
+        type, id, version = parts
+        return f"{type}/{self.local_id(f'{type}/{id}')}{f'/_history/{version}' if version else ''}"
+
+    @staticmethod
+    def to_remote(raw: Raw, id: str | None, outward: Callable[[str], str]) -> Raw:
+        """A resource in the remote's terms, without id and version; `id` is the casebridge id that it must carry, `outward` turns references."""
+        body = {name: value for name, value in rewrite(raw, outward).items() if name != "id"}
+        meta = {name: value for name, value in (body.get("meta") or {}).items() if name not in SERVER_META}
+        body = {name: meta if name == "meta" else value for name, value in body.items() if name != "meta" or meta}
+        return with_own_id(body, id) if id else body

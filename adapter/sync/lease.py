@@ -1,0 +1,93 @@
+"""One sync per remote at a time: a lease in MongoDB with a heartbeat, taken over at once when its holder is known to be dead."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import psutil
+
+from adapter.clock import Clock
+from adapter.errors import Busy
+from adapter.store.documents import Document
+from adapter.store.state import State
+
+TTL = timedelta(seconds=30)
+
+
+class Lease:
+    """Held while `check` passes."""
+
+    def __init__(self, state: State, name: str, clock: Clock) -> None:
+        self._state, self._name, self._clock = state, name, clock
+        self._token = uuid4().hex
+        self._stop = threading.Event()
+        self._lost = False
+
+    def check(self) -> None:
+        """Raise Busy if the lease was lost, so that nothing more is written under it."""
+        if self._lost:
+            raise Busy(f"The lease on {self._name} was lost to another process; nothing more was done.")
+
+    def _body(self) -> Document:
+        start = psutil.Process().create_time()
+        return {"token": self._token, "until": self._clock() + TTL, "host": socket.gethostname(), "pid": os.getpid(), "started": start}
+
+    def take(self) -> bool:
+        """Whether the lease is ours now."""
+        if self._state.add("leases", self._name, self._body()):
+            return True
+        held = self._state.get("leases", self._name)
+        if held is None:
+            return self._state.add("leases", self._name, self._body())
+        if held["until"] > self._clock() and not _dead(held):
+            return False
+        return self._state.swap("leases", self._name, {"token": held["token"], "until": held["until"]}, self._body())
+
+    def beat(self) -> None:
+        """Renew until stopped; runs in a thread of its own."""
+        while not self._stop.wait(TTL.total_seconds() / 3):
+            if not self._state.swap("leases", self._name, {"token": self._token}, self._body()):
+                self._lost = True
+                return
+
+    def release(self) -> None:
+        """Give the lease back."""
+        self._stop.set()
+        self._state.drop("leases", self._name, {"token": self._token})
+
+
+def _dead(held: Document) -> bool:
+    """Whether the holder was a process of this machine that no longer runs."""
+    if held["host"] != socket.gethostname():
+        return False
+    try:
+        return bool(psutil.Process(held["pid"]).create_time() != held["started"])
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def hold(state: State, remote: str, clock: Clock, *, wait: float = 0, say: Callable[[str], None] = lambda _: None) -> Iterator[Lease]:
+    """The lease on a remote's sync. Waits up to `wait` seconds for another holder, then raises Busy."""
+    lease = Lease(state, remote, clock)
+    deadline = time.monotonic() + wait
+    told = False
+    while not lease.take():
+        if time.monotonic() >= deadline:
+            raise Busy(f"Another sync of {remote} is running; try again when it has ended, or use --wait.")
+        if not told:
+            say(f"Another sync of {remote} is running; waiting for it to end.")
+            told = True
+        time.sleep(0.2)
+    beat = threading.Thread(target=lease.beat, name=f"lease-{remote}", daemon=True)
+    beat.start()
+    try:
+        yield lease
+    finally:
+        lease.release()
+        beat.join()

@@ -1,0 +1,87 @@
+"""What a sync would do, as data: one entry per resource, printed before it is carried out and carried out as printed."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from adapter.fhir.resource import Raw
+from adapter.mapping.merge import Change
+from adapter.store.documents import Link, Stored
+
+# What can become of a resource, in the order in which people want to read it.
+ACTIONS = ("create", "update", "merge", "delete", "link", "conflict", "skip", "dead", "unchanged")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be done about one resource."""
+
+    direction: str
+    """pull or push"""
+    action: str
+    type: str
+    id: str
+    """Our id."""
+    there: str | None = None
+    """Type/id at the remote, where it has it."""
+    reason: str = ""
+    changes: tuple[Change, ...] = ()
+    """The elements that the receiving side would see change, or those in conflict."""
+    stored: Stored | None = None
+    """Ours when the plan was made, None where we have none."""
+    target: Raw | None = None
+    """What the receiving side is to hold, in local terms."""
+    theirs: Raw | None = None
+    """Theirs when the plan was made, in local terms."""
+    version: str | None = None
+    """Theirs' version when the plan was made."""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What `plan --json` shows: no content but the changed elements."""
+        return {
+            "direction": self.direction,
+            "action": self.action,
+            "resource": self.reference,
+            "there": self.there,
+            "reason": self.reason,
+            "version": self.version,
+            "changes": [change.to_json() for change in self.changes],
+        }
+
+    def refused(self, action: str, reason: str) -> "Entry":
+        """The same entry with another end."""
+        return replace(self, action=action, reason=reason)
+
+
+@dataclass
+class Tally:
+    """What became of the resources of each type, and how many the remote said there were."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    expected: dict[str, int] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.counts.setdefault(entry.type, Counter())[entry.action] += 1
+            if entry.reason:
+                self.reasons[f"{entry.action}: {entry.reason}"] += 1
+
+    def total(self, action: str) -> int:
+        return sum(counts[action] for counts in self.counts.values())
+
+    @property
+    def written(self) -> int:
+        """How many resources were changed on the receiving side."""
+        return sum(map(self.total, ("create", "update", "merge", "delete")))
+
+
+def link_to(entry: Entry, remote: str, *, version: str, at: int, theirs: str | None) -> tuple[Link, ...]:
+    """The resource's links with the one to this remote set."""
+    others = tuple(link for link in (entry.stored.links if entry.stored else ()) if link.remote != remote)
+    return (*others, Link(remote, entry.there or "", version, at, theirs))

@@ -1,0 +1,187 @@
+"""Pull: what the remote has, compared with what we have and with what both agreed on, resource by resource."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+from adapter.errors import RemoteGone
+from adapter.fhir.capability import Capability
+from adapter.fhir.client import FhirClient
+from adapter.fhir.resource import Raw, content, content_hash, parse, same
+from adapter.mapping.merge import Base, diff, merge
+from adapter.mapping.registry import mapping_for
+from adapter.store.documents import Link, Stored
+from adapter.store.repository import Repository
+from adapter.sync.edge import Edge, own_id, own_search
+from adapter.sync.plan import Entry
+from adapter.sync.remotes import Remote
+
+# Who is referred to comes before who refers, so that a person is known before the records about them are looked at.
+# Types not named come after, by name. Read for information only by the server that owns them, these are not pulled unless asked for.
+_FIRST = (
+    "Organization Location Practitioner PractitionerRole HealthcareService Endpoint Patient RelatedPerson Group Questionnaire "
+    "PlanDefinition ActivityDefinition Coverage Consent Condition CareTeam EpisodeOfCare Encounter"
+).split()
+_NOT_CASEWORK = frozenset(
+    "AuditEvent CapabilityStatement CodeSystem CompartmentDefinition ConceptMap GraphDefinition ImplementationGuide NamingSystem "
+    "OperationDefinition SearchParameter StructureDefinition StructureMap Subscription TerminologyCapabilities TestReport TestScript "
+    "ValueSet Parameters OperationOutcome Bundle MessageHeader MessageDefinition ExampleScenario".split()
+)
+
+
+def types_to_pull(remote: Remote, capability: Capability) -> list[str]:
+    """The types to read from a remote, in order of reference."""
+    able = [type for type in capability.types if capability.supports(type, "search-type")]
+    wanted = [type for type in able if type in remote.types] if remote.types else [type for type in able if type not in _NOT_CASEWORK]
+    order = {type: rank for rank, type in enumerate(_FIRST)}
+    return sorted(wanted, key=lambda type: (order.get(type, len(order)), type))
+
+
+def known_ids(repository: Repository, remote: Remote, edge: Edge) -> dict[str, str]:
+    """Type/id there → our id, for the linked resources whose id here is not the one made from theirs."""
+    known = {}
+    for type in repository.types():
+        for stored in repository.scan(type, {"links.remote": remote.name, "born": None}):
+            if link := stored.link(remote.name):
+                known[link.reference] = stored.id
+        for stored in repository.scan(type, {"own": True}):
+            if link := stored.link(remote.name):
+                known[link.reference] = stored.id
+    return {reference: id for reference, id in known.items() if id != edge.made_id(reference)}
+
+
+def own_ids(client: FhirClient, type: str, params: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """(Type/id there, casebridge id) of the remote's resources that were born in a casebridge."""
+    for page in client.search(type, {**own_search(type), **params, "_elements": "identifier"}):
+        for raw in page.entries:
+            if id := own_id(raw):
+                yield f"{type}/{raw['id']}", id
+
+
+def ahead(pages: Iterator[Any]) -> Iterator[Any]:
+    """The same items, the next one being fetched while this one is worked on."""
+    queue: Queue[tuple[bool, Any]] = Queue(maxsize=1)
+
+    def fetch() -> None:
+        try:
+            for page in pages:
+                queue.put((True, page))
+            queue.put((False, None))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+            queue.put((False, error))
+
+    Thread(target=fetch, name="pull-ahead", daemon=True).start()
+    while True:
+        more, item = queue.get()
+        if more:
+            yield item
+            continue
+        if item is not None:
+            raise item
+        return
+
+
+@dataclass(frozen=True)
+class Puller:
+    """Plans what a remote's resources mean for ours."""
+
+    repository: Repository
+    remote: Remote
+    edge: Edge
+    client: FhirClient
+    """For single reads; not the one that pages."""
+    in_conflict: Callable[[str], bool]
+    """Whether a person has yet to decide about this resource (our Type/id)."""
+
+    def plan(self, type: str, resources: list[Raw]) -> list[Entry]:
+        """What is to be done about each of these resources of the remote, all of one type."""
+        ids = {raw["id"]: self.edge.local_id(f"{type}/{raw['id']}") for raw in resources}
+        ours = self.repository.find_many(type, ids.values())
+        return [self._entry(type, ids[raw["id"]], raw, ours.get(ids[raw["id"]])) for raw in resources]
+
+    def _entry(self, type: str, id: str, raw: Raw, stored: Stored | None) -> Entry:
+        version = (raw.get("meta") or {}).get("versionId") or content_hash(raw)
+        theirs = self.edge.to_local(raw)
+        entry = Entry("pull", "unchanged", type, id, f"{type}/{raw['id']}", stored=stored, theirs=theirs, version=version, target=theirs)
+        link = stored.link(self.remote.name) if stored else None
+        if stored is None:
+            return entry.refused("create", "")
+        if link is None:
+            return self._found_again(entry, stored)
+        if link.version == version:
+            return entry
+        if self.in_conflict(stored.reference):
+            return entry.refused("conflict", "a person has yet to decide")
+        return self._moved(entry, stored, link)
+
+    def _found_again(self, entry: Entry, stored: Stored) -> Entry:
+        """One that we made there, whose answer never reached us: their first version is what we sent."""
+        theirs = entry.theirs or {}
+        if same(content(theirs), content(stored.raw)):
+            return entry.refused("link", "")
+        try:
+            first = self.edge.to_local(self.client.vread(entry.type, str(entry.there).partition("/")[2], "1").raw)
+        except RemoteGone:
+            first = theirs
+        return self._merged(entry, stored, Base(first, first))
+
+    def _moved(self, entry: Entry, stored: Stored, link: Link) -> Entry:
+        base = agreed(self.repository, stored, link)
+        theirs = entry.theirs or {}
+        if same(content(base.theirs), content(theirs)):
+            return entry.refused("link", "")
+        if stored.deleted:
+            changes = tuple(diff(base.theirs, theirs))
+            return Entry(**{**vars(entry), "action": "conflict", "reason": "deleted here, edited there", "changes": changes})
+        return self._merged(entry, stored, base)
+
+    def _merged(self, entry: Entry, stored: Stored, base: Base) -> Entry:
+        theirs = entry.theirs or {}
+        merged = merge(base, stored.raw, theirs, keep="ours", decisions=owners(theirs))
+        if merged.conflicts:
+            return Entry(
+                **{**vars(entry), "action": "conflict", "reason": "both sides changed an element", "changes": tuple(merged.conflicts)}
+            )
+        changes = tuple(diff(stored.raw, merged.raw))
+        whose = "update" if same(content(base.ours), content(stored.raw)) else "merge"
+        return Entry(**{**vars(entry), "action": whose if changes else "link", "changes": changes, "target": merged.raw})
+
+    def deletions(self, type: str, ids: list[str]) -> list[Entry]:
+        """What is to be done about resources that the remote has deleted, given by their ids there."""
+        here = {id: self.edge.local_id(f"{type}/{id}") for id in ids}
+        ours = self.repository.find_many(type, here.values())
+        return [entry for id in ids if (entry := self._deletion(type, id, ours.get(here[id])))]
+
+    def _deletion(self, type: str, id: str, stored: Stored | None) -> Entry | None:
+        link = stored.link(self.remote.name) if stored else None
+        if stored is None or link is None:
+            return None
+        entry = Entry("pull", "delete", type, stored.id, f"{type}/{id}", stored=stored)
+        if stored.deleted:
+            return entry.refused("link", "deleted on both sides")
+        base = agreed(self.repository, stored, link)
+        if same(content(base.ours), content(stored.raw)):
+            return entry
+        return Entry(**{**vars(entry), "action": "conflict", "reason": "deleted there, edited here", "changes": tuple(diff(base.ours, stored.raw))})
+
+
+def agreed(repository: Repository, stored: Stored, link: Link) -> Base:
+    """The last state both sides agreed on, as each held it."""
+    theirs = parse(link.theirs) if link.theirs else None
+    ours = repository.vread(stored.type, stored.id, link.at).raw if link.at else theirs
+    return Base(ours or {}, theirs or ours or {})
+
+
+def owners(raw: Raw) -> dict[str, str]:
+    """Who decides about which elements of this resource, as its mapping says."""
+    mapping = mapping_for(raw)
+    return dict(mapping.owners) if mapping else {}
+
+
+def by_type(entries: list[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    """The entries of each type."""
+    for type, group in groupby(sorted(entries, key=lambda entry: entry.type), key=lambda entry: entry.type):
+        yield type, list(group)

@@ -1,0 +1,241 @@
+"""The shapes of data, index and query on which the store is built, each on the real server.
+
+They hold on MongoDB by its documentation; these tests say that they hold on whatever server the tests run on.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+PARAMETERS = ("patient", "code", "name", "when", "date.lo")
+
+INDEXES: dict[str, list[str]] = {
+    "none": [],
+    "one per parameter": [f"fhir.index.{name}" for name in PARAMETERS],
+    "wildcard": ["fhir.index.$**"],
+}
+
+
+def observation(number: int) -> dict[str, Any]:
+    index = {
+        "patient": [f"Patient/{number % 7}"],
+        "code": [f"http://loinc.org|{number % 5}", "http://loinc.org|"],
+        "name": [f"n{number:04d}"],
+        "when": START + timedelta(hours=number),
+        "date": [{"lo": START + timedelta(hours=number), "hi": START + timedelta(hours=number + 1)}],
+    }
+    return {"_id": f"o{number}", "fhir": {"updated": START + timedelta(minutes=number), "version": 1, "index": index}}
+
+
+def between(low: int, high: int) -> dict[str, datetime]:
+    return {"$gte": START + timedelta(hours=low), "$lt": START + timedelta(hours=high)}
+
+
+def at_once(*works: Callable[[], object]) -> None:
+    """Run the works in threads that start together; raise what one of them raised."""
+    errors: list[Exception] = []
+    gate = threading.Barrier(len(works))
+
+    def run(work: Callable[[], object]) -> None:
+        gate.wait()
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@pytest.mark.parametrize("indexes", INDEXES.values(), ids=INDEXES.keys())
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({"patient": "Patient/3"}, {n for n in range(200) if n % 7 == 3}),
+        ({"patient": "Patient/3", "code": "http://loinc.org|2"}, {n for n in range(200) if n % 7 == 3 and n % 5 == 2}),
+        ({"code": "http://loinc.org|2", "patient": "Patient/3"}, {n for n in range(200) if n % 7 == 3 and n % 5 == 2}),
+        ({"patient": {"$in": ["Patient/3", "Patient/4"]}}, {n for n in range(200) if n % 7 in (3, 4)}),
+        ({"name": {"$gte": "n001", "$lt": "n002"}}, set(range(10, 20))),
+        ({"when": between(10, 20)}, set(range(10, 20))),
+        ({"date.lo": between(10, 20)}, set(range(10, 20))),
+        ({"patient": "Patient/3", "date.lo": between(0, 50)}, {n for n in range(50) if n % 7 == 3}),
+        ({"absent": "x"}, set()),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else "",
+)
+def test_search_finds_the_same_with_any_index(database, indexes, query, numbers):
+    for path in indexes:
+        database.observations.create_index(path)
+    database.observations.insert_many([observation(number) for number in range(200)])
+    found = database.observations.find({f"fhir.index.{name}": value for name, value in query.items()})
+    assert {document["_id"] for document in found} == {f"o{number}" for number in numbers}
+
+
+def test_a_page_in_order_of_change_is_bounded_at_both_ends(database):
+    database.observations.create_index("fhir.updated")
+    database.observations.insert_many([observation(number) for number in reversed(range(200))])
+    window = {"$gte": START + timedelta(minutes=30), "$lt": START + timedelta(minutes=100)}
+    page = database.observations.find({"fhir.updated": window}).sort("fhir.updated", 1).limit(50)
+    assert [document["_id"] for document in page] == [f"o{number}" for number in range(30, 80)]
+
+
+def test_many_ids_are_read_in_one_query(database):
+    database.observations.insert_many([observation(number) for number in range(200)])
+    wanted = {f"o{number}" for number in range(0, 200, 4)}
+    found = database.observations.find({"_id": {"$in": [*wanted, "absent"]}})
+    assert {document["_id"] for document in found} == wanted
+
+
+def test_the_outbox_is_found_by_one_of_its_remotes(database):
+    database.patients.create_index("outbox", sparse=True)
+    database.patients.insert_many([{"_id": 1, "outbox": ["a", "b"]}, {"_id": 2, "outbox": ["b"]}, {"_id": 3}, {"_id": 4, "outbox": []}])
+    database.patients.update_one({"_id": 1}, {"$pull": {"outbox": "b"}})
+    assert {document["_id"] for document in database.patients.find({"outbox": "a"})} == {1}
+    assert {document["_id"] for document in database.patients.find({"outbox": "b"})} == {2}
+
+
+def linked(*keys: str) -> dict[str, Any]:
+    return {"links": [{"remote": key.partition("|")[0], "key": key} for key in keys]} if keys else {}
+
+
+@pytest.fixture
+def patients(database):
+    # Sparse, not partial: SecantusDB 0.7.0b3 never reads through a partial index, so that a link would be sought in the whole collection.
+    database.patients.create_index("links.key", unique=True, sparse=True)
+    return database.patients
+
+
+def test_a_remote_resource_is_linked_to_one_record_only(patients):
+    patients.insert_many([{"_id": 1}, {"_id": 2}, {"_id": 3, **linked("a|Patient/1", "b|Patient/1")}])
+    with pytest.raises(DuplicateKeyError):
+        patients.insert_one({"_id": 4, **linked("c|Patient/1", "b|Patient/1")})
+    with pytest.raises(DuplicateKeyError):
+        patients.update_one({"_id": 1}, {"$set": linked("a|Patient/1")})
+    with pytest.raises(DuplicateKeyError):
+        patients.replace_one({"_id": 1}, linked("a|Patient/1"))
+    assert [document["_id"] for document in patients.find({"links.key": "b|Patient/1"})] == [3]
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        lambda patients: patients.update_one({"_id": 1}, {"$unset": {"links": 1}}),
+        lambda patients: patients.update_one({"_id": 1}, {"$pull": {"links": {"key": "a|Patient/1"}}}),
+        lambda patients: patients.update_one({"_id": 1}, {"$set": linked("b|Patient/1")}),
+        lambda patients: patients.replace_one({"_id": 1}, {}),
+        lambda patients: patients.delete_one({"_id": 1}),
+    ],
+    ids=["unset", "pull", "set", "replace", "delete"],
+)
+def test_a_link_that_was_taken_away_may_be_given_again(patients, release):
+    patients.insert_one({"_id": 1, **linked("a|Patient/1", "b|Patient/1")})
+    release(patients)
+    patients.insert_one({"_id": 2, **linked("a|Patient/1")})
+    assert [document["_id"] for document in patients.find({"links.key": "a|Patient/1"})] == [2]
+
+
+def test_a_link_moves_within_one_transaction_and_a_duplicate_ends_it(patients, store):
+    patients.insert_one({"_id": 1, **linked("a|Patient/1")})
+    with store.start_session() as session, session.start_transaction():
+        patients.update_one({"_id": 1}, {"$unset": {"links": 1}}, session=session)
+        patients.insert_one({"_id": 2, **linked("a|Patient/1")}, session=session)
+    with pytest.raises(DuplicateKeyError), store.start_session() as session, session.start_transaction():
+        patients.insert_one({"_id": 3}, session=session)
+        patients.insert_one({"_id": 4, **linked("a|Patient/1")}, session=session)
+    assert {document["_id"] for document in patients.find()} == {1, 2}
+
+
+def test_of_transactions_that_give_the_same_link_at_once_one_wins(patients, store):
+    refused = []
+
+    def give(number: int) -> None:
+        with store.start_session() as session:
+            try:
+                session.with_transaction(lambda session: patients.insert_one({"_id": number, **linked("a|Patient/1")}, session=session))
+            except DuplicateKeyError:
+                refused.append(number)
+
+    at_once(*(lambda number=number: give(number) for number in range(8)))
+    assert patients.count_documents({}) == 1
+    assert len(refused) == 7
+
+
+def test_of_writers_against_the_same_version_one_wins_and_the_others_see_no_match(database, store):
+    database.patients.insert_one({"_id": "p", "fhir": {"version": 1}})
+    outcomes = []
+
+    def write(number: int) -> None:
+        def body(session: Any) -> int:
+            change = {"$set": {"fhir.version": 2, "by": number}}
+            matched = database.patients.update_one({"_id": "p", "fhir.version": 1}, change, session=session).matched_count
+            if matched:
+                database.history.insert_one({"_id": "p/1", "by": number}, session=session)
+            return matched
+
+        with store.start_session() as session:
+            outcomes.append(session.with_transaction(body))
+
+    at_once(*(lambda number=number: write(number) for number in range(8)))
+    assert sorted(outcomes) == [0] * 7 + [1]
+    assert database.history.find_one()["by"] == database.patients.find_one()["by"]
+
+
+def test_a_write_conflict_is_labelled_so_that_it_is_tried_again(database, store):
+    database.patients.insert_one({"_id": "p", "n": 0})
+    with store.start_session() as first, store.start_session() as second, first.start_transaction():
+        database.patients.update_one({"_id": "p"}, {"$inc": {"n": 1}}, session=first)
+        with pytest.raises(OperationFailure) as caught, second.start_transaction():
+            database.patients.update_one({"_id": "p"}, {"$inc": {"n": 1}}, session=second)
+        assert caught.value.has_error_label("TransientTransactionError")
+    assert database.patients.find_one()["n"] == 1
+
+
+def test_no_increment_is_lost_when_conflicts_are_tried_again(database, store):
+    database.counters.insert_one({"_id": "c", "n": 0})
+
+    def count() -> None:
+        for _ in range(5):
+            with store.start_session() as session:
+                session.with_transaction(lambda session: database.counters.update_one({"_id": "c"}, {"$inc": {"n": 1}}, session=session))
+
+    at_once(*[count] * 8)
+    assert database.counters.find_one()["n"] == 40
+
+
+@pytest.mark.parametrize("commit", [True, False], ids=["committed", "given up"])
+def test_two_thousand_documents_in_four_new_collections_are_written_wholly_or_not_at_all(database, store, commit):
+    """Collections that the transaction itself makes, as the first resource of a type does."""
+    kinds = ("patients", "observations", "encounters", "history")
+    with store.start_session() as session:
+        session.start_transaction()
+        for kind in kinds:
+            database[kind].insert_many([{"_id": number, "raw": "x" * 2000} for number in range(500)], session=session)
+            assert database[kind].count_documents({}) == 0  # nobody else sees it yet
+        session.commit_transaction() if commit else session.abort_transaction()
+    assert [database[kind].count_documents({}) for kind in kinds] == [500 if commit else 0] * 4
+
+
+def test_transactions_that_make_the_same_collection_at_once_all_commit(database, store):
+    def insert(number: int) -> None:
+        with store.start_session() as session:
+            session.with_transaction(lambda session: database.patients.insert_one({"_id": number}, session=session))
+
+    at_once(*(lambda number=number: insert(number) for number in range(8)))
+    assert database.patients.count_documents({}) == 8
+
+
+def test_a_time_is_kept_to_the_millisecond(database):
+    moment = datetime(2025, 4, 22, 13, 0, 0, 123456, tzinfo=UTC)
+    database.things.insert_one({"_id": 1, "at": moment})
+    assert database.things.find_one({}, sort=[("at", pymongo.ASCENDING)])["at"] == moment.replace(microsecond=123000)
