@@ -1,14 +1,20 @@
 """Lists of objects, item by item: by key, never by position."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from adapter.errors import DuplicateItem, Invalid
 from adapter.fhir.elements import Step, ensure, find, holds, parse_path, prune
-from adapter.fhir.resource import Raw, dumps
-from adapter.mapping.rules import ABSENT, Codeable, Fields, Problem, Ref, Row, Rule, nested, read_within, write_all
+from adapter.fhir.resource import Raw, copy
+from adapter.mapping.rules import ABSENT, UNREADABLE, Codeable, Fields, Problem, Ref, Row, Rule, nested, read_within, write_all
+
+# A part of a key may be an object, whose order of names is whoever wrote it's own affair.
+_key_text = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
 
 
 @dataclass(frozen=True)
@@ -19,8 +25,11 @@ class Each:
     attr: str
     rules: tuple[Rule, ...]
     key: tuple[str, ...]
+    """The attributes (dotted) that tell an item from its siblings."""
     where: tuple[str, str] | None = None
     """Only items whose element (dotted) has this value; new items get it."""
+    new: ReadOnly[str, object] = field(default_factory=dict)
+    """What a new item starts with where `where` does not say all of it."""
     unless: tuple[str, str] | None = None
     """Never items whose element (dotted) has this value."""
     partial: bool = False
@@ -47,12 +56,15 @@ class Each:
             return False
         return not (unless and holds(item, unless.probe, unless.values[0]))
 
+    def _fresh(self) -> Raw:
+        return copy(dict(self.new)) or (self._where.skeleton() if self._where else {})
+
     def key_of(self, fields: Fields) -> str | None:
         """What identifies an item among its siblings, None where a part is missing."""
-        parts = [fields.get(name) for name in self.key]
+        parts = [_at(fields, name) if "." in name else fields.get(name) for name in self.key]
         if (None in parts and not self.partial) or not fields:
             return None
-        return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else dumps(parts)
+        return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else _key_text(parts).decode()
 
     def _items(self, items: Any, report: list[Problem]) -> tuple[dict[str, tuple[int, Fields]], set[str]]:
         """By key: position and fields of each item that is ours; and the keys that occur more than once."""
@@ -95,7 +107,7 @@ class Each:
                 raise Invalid(f"{self.attr}: an item lacks {' or '.join(self.key)}.", expression=[self.path])
             if key in wanted or key in twice:
                 raise DuplicateItem(f"{self.attr}: two items have the same {' and '.join(self.key)}.", expression=[self.path])
-            item = items[found[key][0]] if key in found else self._where.skeleton() if self._where else {}
+            item = items[found[key][0]] if key in found else self._fresh()
             write_all(self.rules, item, fields)
             wanted[key] = item
         slots = sorted(position for position, _ in found.values())
@@ -121,6 +133,13 @@ class Each:
         yield from nested(f"{self.path}{selected}", f"{self.attr}[]", self.rules)
 
 
+def _at(fields: Fields, name: str) -> Any:
+    value: Any = fields
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 @dataclass(frozen=True)
 class Values(Each):
     """A list of objects ⇄ a list of plain values: the one inner rule's attribute must be `value`."""
@@ -136,6 +155,29 @@ class Values(Each):
     def rows(self) -> Iterator[Row]:
         selected = f"[{self.where[0]}={self.where[1]}]" if self.where else "[]"
         yield from nested(f"{self.path}{selected}", f"{self.attr}[]", self.rules[:1])
+
+
+@dataclass(frozen=True)
+class One(Values):
+    """A list of which a record has one item ⇄ its plain value. Several are left as they are: which one is meant would be a guess."""
+
+    def read(self, node: Raw, report: list[Problem]) -> Any:
+        found = super().read(node, report)
+        if not isinstance(found, list):
+            return found
+        if len(found) > 1:
+            report.append(Problem(self.path, "several, where a record has one"))
+            return UNREADABLE
+        return found[0]
+
+    def write(self, node: Raw, value: Any) -> None:
+        if self.read(node, []) is UNREADABLE:
+            raise DuplicateItem(f"{self.attr}: there are several, where a record has one.", expression=[self.path])
+        super().write(node, value if value is ABSENT else [value])
+
+    def rows(self) -> Iterator[Row]:
+        for row in super().rows():
+            yield Row(row.path, self.attr, row.kind, self.note or row.note)
 
 
 def refs(path: str, attr: str, note: str = "") -> Values:

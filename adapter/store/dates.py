@@ -1,5 +1,6 @@
 """FHIR's partial dates as half-open spans of UTC time. http://hl7.org/fhir/R4/search.html#date"""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ Span = tuple[datetime, datetime]
 BEGIN = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
 
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?P<second>:\d\d(?P<fraction>\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DAY, _MINUTE, _SECOND, _MILLISECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 
 
@@ -25,36 +28,25 @@ def span(text: Any) -> Span | None:
 
 
 def _date(text: str) -> Span | None:
-    if len(text) == 10:
-        low = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if not text.isascii() else _day(text)
+    found = _DATE.fullmatch(text)
+    if not found:
+        return None
+    year, month, day = int(found[1]), found[2], found[3]
+    low = datetime(year, int(month or 1), int(day or 1), tzinfo=UTC)
+    if day:
         return low, min(low, END - _DAY) + _DAY
-    if len(text) == 7 and text[4] == "-":
-        year, month = int(text[:4]), int(text[5:])
-        return datetime(year, month, 1, tzinfo=UTC), _month_after(year, month)
-    if len(text) == 4 and text.isdigit():
-        return datetime(int(text), 1, 1, tzinfo=UTC), _month_after(int(text), 12)
-    return None
+    after = year * 12 + (low.month if month else 12)
+    return low, datetime(after // 12, after % 12 + 1, 1, tzinfo=UTC) if after < 120000 else END
 
 
-def _day(text: str) -> datetime:
-    if text[4] != "-" or text[7] != "-":
-        raise ValueError
-    return datetime(int(text[:4]), int(text[5:7]), int(text[8:]), tzinfo=UTC)
-
-
-def _month_after(year: int, month: int) -> datetime:
-    if month < 12:
-        return datetime(year, month + 1, 1, tzinfo=UTC)
-    return datetime(year + 1, 1, 1, tzinfo=UTC) if year < 9999 else END
-
-
-def _moment(text: str) -> Span:
-    clock = text.partition("T")[2]
-    unit = _MINUTE if len(clock) < 8 or clock[5] != ":" else _MILLISECOND if clock[8:9] == "." else _SECOND
+def _moment(text: str) -> Span | None:
+    found = _TIME.fullmatch(text)
+    if not found:
+        return None
     low = datetime.fromisoformat(text)
     low = (low if low.tzinfo else low.replace(tzinfo=UTC)).astimezone(UTC)
     low = low.replace(microsecond=low.microsecond // 1000 * 1000)
-    return low, low + unit
+    return low, low + (_MILLISECOND if found["fraction"] else _SECOND if found["second"] else _MINUTE)
 
 
 def spans(value: Any) -> Span | None:
@@ -65,13 +57,11 @@ def spans(value: Any) -> Span | None:
         return None
     if "start" in value or "end" in value:
         start, end = span(value.get("start")), span(value.get("end"))
-        if start is None and end is None:
-            return None
-        return (start[0] if start else BEGIN), (end[1] if end else END)
-    repeat = value.get("repeat")
-    events = value.get("event")
-    parts = [*map(span, events if isinstance(events, list) else ())]
-    if isinstance(repeat, dict) and isinstance(repeat.get("boundsPeriod"), dict):
-        parts.append(spans(repeat["boundsPeriod"]))
+        # An end that comes before its start is a mistake of the sender's that must not make a span of less than nothing.
+        return None if not (start or end) else (start[0] if start else BEGIN, max(end[1] if end else END, start[1] if start else BEGIN))
+    events, repeat = value.get("event"), value.get("repeat")
+    parts = [span(event) for event in events] if isinstance(events, list) else []
+    if isinstance(repeat, dict):
+        parts.append(spans(repeat.get("boundsPeriod")))
     found = [part for part in parts if part]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None

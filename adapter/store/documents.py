@@ -44,19 +44,23 @@ class Link:
     """Our version as of the agreement; 0 where the content was never agreed."""
     theirs: str | None = None
     """Their content then, in local terms, where it is not the same as ours."""
+    named: bool = False
+    """Whether our id is not the one that a resource born there gets, so that it must be known to translate references."""
 
     @property
     def key(self) -> str:
         return f"{self.remote}|{self.reference}"
 
     def document(self) -> Document:
-        body = {"remote": self.remote, "key": self.key, "version": self.version, "at": self.at}
-        return body if self.theirs is None else {**body, "theirs": self.theirs}
+        body: Document = {"remote": self.remote, "key": self.key, "version": self.version, "at": self.at}
+        if self.theirs is not None:
+            body["theirs"] = self.theirs
+        return {**body, "named": self.remote} if self.named else body
 
     @staticmethod
     def of(document: Document) -> "Link":
         remote, _, reference = document["key"].partition("|")
-        return Link(remote, reference, document["version"], document["at"], document.get("theirs"))
+        return Link(remote, reference, document["version"], document["at"], document.get("theirs"), "named" in document)
 
 
 @dataclass(frozen=True)

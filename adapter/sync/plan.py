@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapter.fhir.resource import Raw
 from adapter.mapping.merge import Change
-from adapter.store.documents import Link, Stored
+from adapter.store.documents import Stored
 
 # What can become of a resource, in the order in which people want to read it.
 ACTIONS = ("create", "update", "merge", "delete", "link", "conflict", "skip", "dead", "unchanged")
@@ -53,10 +53,6 @@ class Entry:
             "changes": [change.to_json() for change in self.changes],
         }
 
-    def refused(self, action: str, reason: str) -> "Entry":
-        """The same entry with another end."""
-        return replace(self, action=action, reason=reason)
-
 
 @dataclass
 class Tally:
@@ -79,9 +75,3 @@ class Tally:
     def written(self) -> int:
         """How many resources were changed on the receiving side."""
         return sum(map(self.total, ("create", "update", "merge", "delete")))
-
-
-def link_to(entry: Entry, remote: str, *, version: str, at: int, theirs: str | None) -> tuple[Link, ...]:
-    """The resource's links with the one to this remote set."""
-    others = tuple(link for link in (entry.stored.links if entry.stored else ()) if link.remote != remote)
-    return (*others, Link(remote, entry.there or "", version, at, theirs))

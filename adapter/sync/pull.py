@@ -1,8 +1,7 @@
 """Pull: what the remote has, compared with what we have and with what both agreed on, resource by resource."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
 from queue import Queue
 from threading import Thread
 from typing import Any
@@ -42,15 +41,9 @@ def types_to_pull(remote: Remote, capability: Capability) -> list[str]:
 
 def known_ids(repository: Repository, remote: Remote, edge: Edge) -> dict[str, str]:
     """Type/id there → our id, for the linked resources whose id here is not the one made from theirs."""
-    known = {}
-    for type in repository.types():
-        for stored in repository.scan(type, {"links.remote": remote.name, "born": None}):
-            if link := stored.link(remote.name):
-                known[link.reference] = stored.id
-        for stored in repository.scan(type, {"own": True}):
-            if link := stored.link(remote.name):
-                known[link.reference] = stored.id
-    return {reference: id for reference, id in known.items() if id != edge.made_id(reference)}
+    found = (stored for type in repository.types() for stored in repository.scan(type, {"links.named": remote.name}))
+    links = ((stored.id, link) for stored in found if (link := stored.link(remote.name)))
+    return {link.reference: id for id, link in links if id != edge.made_id(link.reference)}
 
 
 def own_ids(client: FhirClient, type: str, params: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -108,20 +101,20 @@ class Puller:
         entry = Entry("pull", "unchanged", type, id, f"{type}/{raw['id']}", stored=stored, theirs=theirs, version=version, target=theirs)
         link = stored.link(self.remote.name) if stored else None
         if stored is None:
-            return entry.refused("create", "")
+            return replace(entry, action="create")
         if link is None:
             return self._found_again(entry, stored)
         if link.version == version:
             return entry
         if self.in_conflict(stored.reference):
-            return entry.refused("conflict", "a person has yet to decide")
+            return replace(entry, action="conflict", reason="a person has yet to decide")
         return self._moved(entry, stored, link)
 
     def _found_again(self, entry: Entry, stored: Stored) -> Entry:
         """One that we made there, whose answer never reached us: their first version is what we sent."""
         theirs = entry.theirs or {}
         if same(content(theirs), content(stored.raw)):
-            return entry.refused("link", "")
+            return replace(entry, action="link")
         try:
             first = self.edge.to_local(self.client.vread(entry.type, str(entry.there).partition("/")[2], "1").raw)
         except RemoteGone:
@@ -132,22 +125,20 @@ class Puller:
         base = agreed(self.repository, stored, link)
         theirs = entry.theirs or {}
         if same(content(base.theirs), content(theirs)):
-            return entry.refused("link", "")
+            return replace(entry, action="link")
         if stored.deleted:
             changes = tuple(diff(base.theirs, theirs))
-            return Entry(**{**vars(entry), "action": "conflict", "reason": "deleted here, edited there", "changes": changes})
+            return replace(entry, action="conflict", reason="deleted here, edited there", changes=changes)
         return self._merged(entry, stored, base)
 
     def _merged(self, entry: Entry, stored: Stored, base: Base) -> Entry:
         theirs = entry.theirs or {}
         merged = merge(base, stored.raw, theirs, keep="ours", decisions=owners(theirs))
         if merged.conflicts:
-            return Entry(
-                **{**vars(entry), "action": "conflict", "reason": "both sides changed an element", "changes": tuple(merged.conflicts)}
-            )
+            return replace(entry, action="conflict", reason="both sides changed an element", changes=tuple(merged.conflicts))
         changes = tuple(diff(stored.raw, merged.raw))
         whose = "update" if same(content(base.ours), content(stored.raw)) else "merge"
-        return Entry(**{**vars(entry), "action": whose if changes else "link", "changes": changes, "target": merged.raw})
+        return replace(entry, action=whose if changes else "link", changes=changes, target=merged.raw)
 
     def deletions(self, type: str, ids: list[str]) -> list[Entry]:
         """What is to be done about resources that the remote has deleted, given by their ids there."""
@@ -161,11 +152,11 @@ class Puller:
             return None
         entry = Entry("pull", "delete", type, stored.id, f"{type}/{id}", stored=stored)
         if stored.deleted:
-            return entry.refused("link", "deleted on both sides")
+            return replace(entry, action="link", reason="deleted on both sides")
         base = agreed(self.repository, stored, link)
         if same(content(base.ours), content(stored.raw)):
             return entry
-        return Entry(**{**vars(entry), "action": "conflict", "reason": "deleted there, edited here", "changes": tuple(diff(base.ours, stored.raw))})
+        return replace(entry, action="conflict", reason="deleted there, edited here", changes=tuple(diff(base.ours, stored.raw)))
 
 
 def agreed(repository: Repository, stored: Stored, link: Link) -> Base:
@@ -179,9 +170,3 @@ def owners(raw: Raw) -> dict[str, str]:
     """Who decides about which elements of this resource, as its mapping says."""
     mapping = mapping_for(raw)
     return dict(mapping.owners) if mapping else {}
-
-
-def by_type(entries: list[Entry]) -> Iterator[tuple[str, list[Entry]]]:
-    """The entries of each type."""
-    for type, group in groupby(sorted(entries, key=lambda entry: entry.type), key=lambda entry: entry.type):
-        yield type, list(group)

@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "http"
 BASE = "http://hapi.example/fhir"
 SYSTEM = "https://casebridge.example/wire-test"
 SENT = ("Accept", "Cache-Control", "Content-Type", "Host", "If-Match", "If-None-Exist", "Prefer")
-RECEIVED = ("Content-Location", "Content-Type", "Date", "ETag", "Last-Modified", "Location", "Retry-After", "X-Progress")
+RECEIVED = ("Content-Location", "Content-Type", "Date", "ETag", "Last-Modified", "Location", "Retry-After", "X-Powered-By", "X-Progress")
 
 
 class Recorded:
@@ -99,9 +99,10 @@ def _recording(path: Path, server: str) -> Iterator[Recorded]:
     with requests.Session() as session:
         session.hooks["response"].append(keep)
         yield Recorded(run, server, session, live=True)
-    text = json.dumps({"server": "HAPI FHIR 8.8.0", "run": run, "exchanges": exchanges}, indent=1, ensure_ascii=False, default=str)
+    text = json.dumps({"run": run, "exchanges": exchanges}, indent=1, ensure_ascii=False, default=str)
     path.write_text(text.replace(server, BASE) + "\n")
-    for place in reversed(list(dict.fromkeys(created))):
+    # Twice: what others refer to can be deleted only after them.
+    for place in [*created, *reversed(created)]:
         requests.delete(f"{server}/{place}", timeout=60)
 
 

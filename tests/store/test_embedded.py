@@ -1,5 +1,6 @@
 """The embedded store, with real processes: who starts it, who stops it, and what survives whose death."""
 
+import fcntl
 import json
 import os
 import random
@@ -194,11 +195,31 @@ def test_an_interrupt_typed_at_the_terminal_does_not_reach_the_server(home: Path
         assert os.getsid(server.pid) == server.pid != os.getsid(0)
 
 
-def test_the_server_listens_on_the_loopback_interface_only(home: Path) -> None:
+def test_the_server_syncs_every_commit_and_listens_on_the_loopback_interface_only(home: Path) -> None:
     with embedded_store(home, ignore):
         [server] = servers(home)
+        assert "--sync-on-commit" in server.cmdline()
         listening = {socket.laddr.ip for socket in server.net_connections() if socket.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
+
+
+def test_a_server_that_does_not_stop_when_asked_is_killed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 0.3)
+    with embedded_store(home, ignore):
+        [server] = servers(home)
+        server.suspend()
+    assert servers(home) == []
+
+
+def test_a_process_that_never_finishes_its_start_is_not_waited_for_without_end(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "START_SECONDS", 0.1)
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 0.1)
+    home.mkdir()
+    with (home / "start.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailable, match="too long"), embedded_store(home, ignore):
+            pass
+    assert servers(home) == []
 
 
 def test_a_server_that_cannot_start_is_reported_with_its_log(home: Path) -> None:

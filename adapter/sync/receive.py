@@ -1,0 +1,107 @@
+"""Carries out a pull's plan here: a page in one transaction, with its conflicts; what cannot be kept is set aside and stops nothing else."""
+
+from dataclasses import dataclass, replace
+
+from pymongo.client_session import ClientSession
+
+from adapter.clock import Clock
+from adapter.errors import CasebridgeError, VersionConflict
+from adapter.fhir.resource import Raw, content, dumps, same
+from adapter.store.documents import CURRENT, Change, Link, Stored
+from adapter.store.repository import Repository
+from adapter.store.state import State
+from adapter.sync.conflicts import Conflicts
+from adapter.sync.edge import Edge
+from adapter.sync.plan import Entry
+from adapter.sync.pull import Puller
+from adapter.sync.remotes import Remote
+
+# How often a page is planned again because somebody wrote here between plan and commit.
+_ATTEMPTS = 6
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Applies what one remote has."""
+
+    repository: Repository
+    state: State
+    conflicts: Conflicts
+    remote: Remote
+    edge: Edge
+    puller: Puller
+    clock: Clock
+
+    def resources(self, type: str, raws: list[Raw]) -> list[Entry]:
+        """Plan and apply these resources; the entries say what became of each."""
+        try:
+            return self._attempt(lambda: self.puller.plan(type, raws))
+        except VersionConflict:
+            raise
+        except CasebridgeError as error:
+            if len(raws) > 1:
+                half = len(raws) // 2
+                return self.resources(type, raws[:half]) + self.resources(type, raws[half:])
+            return [self._dead(type, raws[0], error)]
+
+    def deletions(self, type: str, ids: list[str]) -> list[Entry]:
+        """Plan and apply these deletions, given by the ids there."""
+        return self._attempt(lambda: self.puller.deletions(type, ids))
+
+    def _attempt(self, plan) -> list[Entry]:  # type: ignore[no-untyped-def]
+        for attempt in range(_ATTEMPTS):
+            entries: list[Entry] = plan()
+            changes = [change for entry in entries if (change := self.change(entry))]
+            open_ones = [entry for entry in entries if entry.action == "conflict" and entry.version != self._told(entry)]
+
+            def keep(session: ClientSession, found: list[Entry] = open_ones) -> None:
+                for entry in found:
+                    self.conflicts.open(self.remote.name, entry, session)
+
+            if not changes and not open_ones:
+                return entries
+            try:
+                self.repository.commit(changes, also=keep if open_ones else None)
+                return entries
+            except VersionConflict:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _told(self, entry: Entry) -> str | None:
+        """The remote's version for which the conflict is open already."""
+        found = self.conflicts.find(self.remote.name, entry.reference)
+        return found["version"] if found and found["status"] == "open" and found["ours"] == (entry.stored.version if entry.stored else 0) else ""
+
+    def change(self, entry: Entry) -> Change | None:
+        """The write that an entry of a pull asks for, None where it asks for none."""
+        if entry.action not in ("create", "update", "merge", "link", "delete"):
+            return None
+        stored, remote = entry.stored, self.remote.name
+        others = tuple(link for link in (stored.links if stored else ()) if link.remote != remote)
+        if entry.theirs is None:
+            return Change(entry.type, entry.id, None, stored.version if stored else 0, links=others, sent=remote)
+        named = self.edge.made_id(str(entry.there)) != entry.id
+        link = Link(remote, str(entry.there), str(entry.version), CURRENT, None, named)
+        if stored is None:
+            return Change(entry.type, entry.id, entry.target, 0, born=remote, links=(link,), sent=remote)
+        return self._linked(entry, stored, others, link)
+
+    def _linked(self, entry: Entry, stored: Stored, others: tuple[Link, ...], link: Link) -> Change:
+        target = None if stored.deleted else stored.raw if entry.action == "link" else entry.target or {}
+        theirs = entry.theirs or {}
+        change = Change(entry.type, entry.id, target, stored.version, links=(*others, link), sent=link.remote)
+        if target is not None and same(content(target), content(theirs)):
+            return change
+        text = dumps(theirs)
+        old = stored.link(link.remote)
+        if entry.action == "merge" or target is None or (entry.action == "link" and (old is None or old.at != stored.version)):
+            # Ours holds what theirs has not got: agreed is what they have, and the rest is owed.
+            return replace(change, links=(*others, replace(link, at=0, theirs=text)), sent=None, owed=(link.remote,))
+        return replace(change, links=(*others, replace(link, theirs=text)))
+
+    def _dead(self, type: str, raw: Raw, error: CasebridgeError) -> Entry:
+        there = f"{type}/{raw.get('id')}"
+        body = {"remote": self.remote.name, "direction": "pull", "there": there, "reason": error.text, "at": self.clock()}
+        self.state.put("dead_letters", f"{self.remote.name}:pull:{there}", body)
+        return Entry("pull", "dead", type, self.edge.local_id(there), there, reason=error.text)
