@@ -5,21 +5,28 @@ from adapter.cases.record import Record
 from adapter.cases.values import Code, Value
 
 
+ATTENDANCE = ("accepted", "declined", "tentative", "needs_action")
+
+
 class Attendance(Value):
     """Somebody who is to come, and whether they said so."""
 
     actor = Ref()
     role = Part(Code)
     required = Choice("required", "optional", "information_only")
-    status = Choice("accepted", "declined", "tentative", "needs_action", required=True)
+    status = Choice(*ATTENDANCE, required=True)
 
 
 class Appointment(Record):
-    """Keys: service_types by system and code, participants by actor and role. The client is a participant too, besides `client`."""
+    """Keys: service_types by system and code, participants by actor and role.
+
+    `participants` are the others; whether the client said to come is `client_attendance`.
+    """
 
     concept = "appointment"
 
-    client = Ref("Patient")
+    client = Ref("Patient", required=True)
+    client_attendance = Choice(*ATTENDANCE, required=True)
     case = Ref("EpisodeOfCare")
     services = refs("ServiceRequest")
     status = Choice(

@@ -5,11 +5,14 @@ from adapter.cases.record import Record
 from adapter.cases.values import Code, Identifier, Note
 
 
-class Condition(Record):
-    """Keys: identifiers by system and value, categories by system and code, other_codings by system, notes by text.
+class TranslatedCode(Code):
+    """A code; `translations` say the same in other code systems."""
 
-    `other_codings` say the same as `code` in other code systems.
-    """
+    translations = parts(Code, ("system", "code"))
+
+
+class Condition(Record):
+    """Keys: identifiers by system and value, categories and translations of the code by system and code, notes by text."""
 
     concept = "condition"
 
@@ -21,8 +24,7 @@ class Condition(Record):
     verification_status = Choice("unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered_in_error")
     categories = parts(Code, ("system", "code"))
     severity = Part(Code)
-    code = Part(Code, required=True)
-    other_codings = parts(Code, ("system",))
+    code = Part(TranslatedCode, required=True)
     onset_at = DateTime()
     abatement_at = DateTime()
     recorded_at = DateTime()

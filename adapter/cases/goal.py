@@ -1,8 +1,8 @@
 """What is to be reached."""
 
-from adapter.cases.fields import Choice, Date, Part, Ref, Text, parts, refs
+from adapter.cases.fields import Choice, Date, Flag, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.record import Record
-from adapter.cases.values import AnyValue, Code, Note, Value
+from adapter.cases.values import Code, Note, Quantity, Range, Value
 
 ACHIEVEMENTS = (
     "in_progress",
@@ -17,11 +17,24 @@ ACHIEVEMENTS = (
 )
 
 
+class TargetValue(Value):
+    """What the measure must become: one value under the name of its type, of those that a FHIR Goal can hold."""
+
+    ONE_OF = frozenset(("quantity", "range", "code", "text", "boolean", "integer"))
+
+    quantity = Part(Quantity)
+    range = Part(Range)
+    code = Part(Code)
+    text = Text()
+    boolean = Flag()
+    integer = Whole()
+
+
 class Target(Value):
     """The measure that tells whether the goal is reached, the value it must have and by when."""
 
     measure = Part(Code)
-    value = Part(AnyValue)
+    value = Part(TargetValue)
     due = Date()
 
 

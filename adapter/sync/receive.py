@@ -71,7 +71,11 @@ class Receiver:
     def _told(self, entry: Entry) -> str | None:
         """The remote's version for which the conflict is open already."""
         found = self.conflicts.find(self.remote.name, entry.reference)
-        return found["version"] if found and found["status"] == "open" and found["ours"] == (entry.stored.version if entry.stored else 0) else ""
+        return (
+            found["version"]
+            if found and found["status"] == "open" and found["ours"] == (entry.stored.version if entry.stored else 0)
+            else ""
+        )
 
     def change(self, entry: Entry) -> Change | None:
         """The write that an entry of a pull asks for, None where it asks for none."""

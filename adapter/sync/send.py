@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from adapter.clock import Clock
-from adapter.errors import RemoteConflict, RemoteFatal, RemoteGone, RemoteUnauthorised, VersionConflict
+from adapter.errors import Invalid, RemoteConflict, RemoteFatal, RemoteGone, RemoteUnauthorised, VersionConflict
 from adapter.fhir import bundle as bundles
 from adapter.fhir.bundle import EntryResult
 from adapter.fhir.capability import Capability
@@ -19,7 +19,7 @@ from adapter.sync.conflicts import Conflicts
 from adapter.sync.edge import Edge, own_search
 from adapter.sync.plan import Entry
 from adapter.sync.pull import agreed, owners
-from adapter.sync.push import batches
+from adapter.sync.push import batches, targets
 from adapter.sync.remotes import Remote
 
 _ATTEMPTS = 4
@@ -61,22 +61,18 @@ class Sender:
         """Take off the outbox what needs no sending."""
         for entry in entries:
             if entry.stored and self.remote.name in entry.stored.outbox:
-                self._commit(entry, lambda now: Change(now.type, now.id, None if now.deleted else now.raw, now.version, sent=self.remote.name))
+                self._commit(
+                    entry, lambda now: Change(now.type, now.id, None if now.deleted else now.raw, now.version, sent=self.remote.name)
+                )
 
     def _batch(self, entries: list[Entry]) -> list[Entry]:
-        bad = [self._invalid(entry) for entry in entries]
-        if any(bad):
-            ends = [self._dead(entry, problem) for entry, problem in zip(entries, bad, strict=True) if problem]
-            rest = [entry for entry, problem in zip(entries, bad, strict=True) if not problem]
-            return ends + (self._batch(rest) if rest else [])
-        stuck = [entry for entry in entries if any(self._there(to) == "" for to in self._targets(entry, entries))]
-        if stuck:
-            names = {entry.reference for entry in stuck}
-            ends = [replace(entry, action="skip", reason="refers to a resource that the remote refused") for entry in stuck]
-            rest = [entry for entry in entries if entry.reference not in names]
-            return ends + (self._batch(rest) if rest else [])
+        inside = {entry.reference for entry in entries}
+        stuck = [self._stuck(entry, inside) for entry in entries]
+        if any(stuck):
+            rest = [entry for entry, end in zip(entries, stuck, strict=True) if end is None]
+            return [end for end in stuck if end] + (self._batch(rest) if rest else [])
         if len(entries) == 1 or not self.capability.transaction:
-            return [end for entry in entries for end in [self._single(entry)]]
+            return [self._single(entry) for entry in entries]
         try:
             answers = self.client.transaction(bundles.transaction([self._bundle_entry(entry, entries) for entry in entries]))
         except RemoteUnauthorised:
@@ -86,23 +82,16 @@ class Sender:
             return self._batch(entries[:half]) + self._batch(entries[half:])
         return self._answered(entries, answers)
 
-    def _invalid(self, entry: Entry) -> str:
-        """Why the resource has not the structure of its type; empty where it has. Only what we made is checked, not what was theirs."""
-        if entry.action != "create":
-            return ""
-        try:
-            check_structure(self._body(entry, [entry]))
-        except RemoteFatal:
-            raise
-        except Exception as error:  # noqa: BLE001
-            return getattr(error, "text", "")
-        return ""
-
-    def _targets(self, entry: Entry, entries: list[Entry]) -> list[str]:
-        inside = {other.reference for other in entries}
-        from adapter.sync.push import targets
-
-        return [to for to in targets(entry.target or {}) if to not in inside]
+    def _stuck(self, entry: Entry, inside: set[str]) -> Entry | None:
+        """The end of an entry that cannot be sent: wrong in itself, or about something that the remote has not taken."""
+        if any(self._there(to) == "" for to in targets(entry.target or {}) if to not in inside):
+            return replace(entry, action="skip", reason="refers to a resource that the remote has not taken")
+        if entry.action == "create":
+            try:
+                check_structure(entry.target or {})
+            except Invalid as error:
+                return self._dead(entry, error.text)
+        return None
 
     def _there(self, reference: str) -> str | None:
         """Type/id there for our Type/id; "" where the remote has none, None where it is not ours to translate."""
@@ -184,18 +173,14 @@ class Sender:
 
     def _answered(self, entries: list[Entry], answers: list[EntryResult]) -> list[Entry]:
         """Read back ids and versions, and keep them with what was sent."""
-        ends = []
         for entry, answer in zip(entries, answers, strict=True):
             there = f"{answer.type or entry.type}/{answer.id}"
-            self.links[entry.reference] = self.edge.known[there] = there
-            if self.edge.made_id(there) != entry.id:
-                self.edge.known[there] = entry.id
-            else:
-                del self.edge.known[there]
-        for entry, answer in zip(entries, answers, strict=True):
-            there = self.links[entry.reference] or ""
-            ends.append(self._linked(replace(entry, there=there, version=answer.version), answer))
-        return ends
+            self.links[entry.reference] = there
+            self.edge.known[there] = entry.id
+        return [
+            self._linked(replace(entry, there=self.links[entry.reference], version=answer.version), answer)
+            for entry, answer in zip(entries, answers, strict=True)
+        ]
 
     def _linked(self, entry: Entry, answer: EntryResult) -> Entry:
         raw = answer.raw

@@ -41,9 +41,11 @@ class Options:
 class Hapi:
     """A HAPI server. `url` is its FHIR base, `pid` its process or None where somebody else runs it."""
 
-    def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(
+        self, url: str, process: subprocess.Popen[bytes] | None = None, folder: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
         self.url = url.rstrip("/")
-        self._process = process
+        self._process, self._folder = process, folder
 
     @property
     def pid(self) -> int | None:
@@ -56,25 +58,24 @@ class Hapi:
         It ends with `stop()`, and by itself when this process is gone. Raises java.JavaError.
         """
         settings = dataclasses.asdict(Options(**options))  # type: ignore[arg-type]
-        logging = f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}"
-        command = java.command(PROJECT, "casebridge.live.Server", heap=heap, jvm=(logging,))
-        began = time.monotonic()
+        folder = tempfile.TemporaryDirectory(prefix="casebridge-hapi-")
+        log = Path(folder.name, "log")
+        jvm = (f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}", f"-Djava.io.tmpdir={folder.name}")
+        command = java.command(PROJECT, "casebridge.live.Server", heap=heap, jvm=jvm)
+        command += [f"{name}={value}" for name, value in settings.items()]
         java.say("starting HAPI …")
-        with tempfile.NamedTemporaryFile(prefix="casebridge-hapi-", suffix=".log") as log:
-            process = subprocess.Popen(
-                [*command, *(f"{name}={value}" for name, value in settings.items())],
-                stdin=subprocess.PIPE,  # closed by our end, however we end, which ends the server
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            hapi = cls(f"http://127.0.0.1:{settings['port']}/fhir", process)
-            try:
-                hapi.url = f"http://127.0.0.1:{_port(process, Path(log.name))}/fhir"
-                # The first CapabilityStatement takes HAPI seconds to make; tests get a warm server.
-                requests.get(f"{hapi.url}/metadata", timeout=PATIENCE).raise_for_status()
-            except BaseException:
-                hapi.stop()
-                raise
+        began = time.monotonic()
+        with log.open("wb") as out:
+            # Its input is closed by our end, however we end, and that ends the server.
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
+        hapi = cls("", process, folder)
+        try:
+            hapi.url = f"http://127.0.0.1:{_port(process, log)}/fhir"
+            # The first CapabilityStatement takes HAPI seconds to make; tests get a warm server.
+            requests.get(f"{hapi.url}/metadata", timeout=PATIENCE).raise_for_status()
+        except BaseException:
+            hapi.stop()
+            raise
         java.say(f"HAPI answers at {hapi.url} after {time.monotonic() - began:.0f} s (pid {hapi.pid})")
         return hapi
 
@@ -88,8 +89,8 @@ class Hapi:
             self._process.wait()
 
     def stop(self) -> None:
-        """End the server's process, gently and then firmly; nothing happens where it is not ours or has ended."""
-        if self._process is None:
+        """End the server, gently and then firmly. Nothing happens where it is not ours or has ended."""
+        if self._process is None or self._folder is None:
             return
         self._process.terminate()
         try:
@@ -97,8 +98,9 @@ class Hapi:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self

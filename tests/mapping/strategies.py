@@ -5,11 +5,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from adapter.mapping.appointment import OfClient, Others
 from adapter.mapping.choices import Choice, OneOf
 from adapter.mapping.codecs import Codec
-from adapter.mapping.lists import Each, Values
+from adapter.mapping.condition import Translated
+from adapter.mapping.follow_up import Minutes, Party
+from adapter.mapping.lists import Each, One, Values
 from adapter.mapping.rules import Codeable, Coded, Field, Group, Implied, Ref, Rule
 from adapter.mapping.table import Mapping
+from adapter.mapping.words import Refined
 
 CUSTOM: dict[type, Any] = {}
 """Strategies for rule classes that belong to one concept: class → function from rule to strategy."""
@@ -61,8 +65,9 @@ def value_for(rule: Rule) -> Any:
         case Values():
             return st.lists(value_for(rule.rules[0]), min_size=1, max_size=4, unique_by=lambda value: str(rule.key_of({"value": value})))
         case Each():
-            required = () if rule.partial else rule.key
-            return st.lists(fields_for(rule.rules, required).filter(bool), min_size=1, max_size=3, unique_by=rule.key_of)
+            required = () if rule.partial else tuple(name.partition(".")[0] for name in rule.key)
+            items = fields_for(rule.rules, required).filter(lambda fields: rule.key_of(fields) is not None)
+            return st.lists(items, min_size=1, max_size=3, unique_by=rule.key_of)
         case Group():
             return fields_for(rule.rules).filter(bool)
         case OneOf():
@@ -83,3 +88,25 @@ def fields_for(rules: tuple[Rule, ...], required: tuple[str, ...] = ()) -> Any:
 def record_for(mapping: Mapping) -> Any:
     """A strategy for records of this mapping's face."""
     return fields_for(mapping.rules)
+
+
+def _translated(rule: Translated) -> Any:
+    more = st.lists(st.fixed_dictionaries({"code": ids, "system": ids}), max_size=2, unique_by=str)
+    full = st.tuples(st.fixed_dictionaries({"code": ids}, optional={"system": ids, "text": words}), more)
+    return full.map(lambda pair: {**pair[0], **({"translations": pair[1]} if pair[1] else {})}) | st.fixed_dictionaries({"text": words})
+
+
+def _others(rule: Others) -> Any:
+    each = Each(rule.path, rule.attr, rule.rules, rule.key, partial=True)
+    return value_for(each).map(lambda items: [{**item, "actor": f"Location/{position}"} for position, item in enumerate(items)])
+
+
+CUSTOM |= {
+    One: lambda rule: value_for(rule.rules[0]),
+    Refined: lambda rule: st.sampled_from([*rule.coarse.table.words, *rule.fine.table.words]),
+    Party: lambda _: st.tuples(st.sampled_from(["Patient", "Practitioner", "RelatedPerson", "Organization"]), ids).map("/".join),
+    Minutes: lambda _: st.integers(0, 9999),
+    Translated: _translated,
+    OfClient: lambda rule: value_for(rule.inner),
+    Others: _others,
+}

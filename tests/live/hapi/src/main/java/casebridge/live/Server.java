@@ -1,8 +1,6 @@
 package casebridge.live;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import org.apache.catalina.Context;
 import org.apache.catalina.LifecycleException;
 import org.apache.catalina.connector.Connector;
@@ -13,17 +11,28 @@ import org.springframework.web.context.support.AnnotationConfigWebApplicationCon
 public final class Server {
     private Server() {}
 
-    public static void main(String[] arguments) throws IOException, LifecycleException {
-        Options options = Options.of(arguments);
-        Path folder = Files.createTempDirectory("casebridge-hapi");
-        folder.toFile().deleteOnExit();
+    public static void main(String[] arguments) {
+        try {
+            serve(Options.of(arguments));
+            System.exit(0);
+        } catch (Exception problem) {
+            problem.printStackTrace();
+            System.exit(1); // HAPI's threads would keep a server alive that never came up
+        }
+    }
 
+    private static void serve(Options options) throws IOException, LifecycleException {
+        String folder = System.getProperty("java.io.tmpdir");
         Tomcat tomcat = new Tomcat();
-        tomcat.setBaseDir(folder.toString());
+        tomcat.setBaseDir(folder);
         Connector connector = connector(options.port());
         tomcat.setConnector(connector);
-        Context site = tomcat.addContext("", folder.toString());
+        tomcat.init(); // takes the port before the long work begins
+        if (connector.getLocalPort() < 0) {
+            throw new IOException("port " + options.port() + " is taken");
+        }
 
+        Context site = tomcat.addContext("", folder);
         var spring = new AnnotationConfigWebApplicationContext();
         spring.setAllowCircularReferences(true); // HAPI's own beans need it
         spring.setServletContext(site.getServletContext());
@@ -34,12 +43,8 @@ public final class Server {
         Tomcat.addServlet(site, "fhir", new Endpoint(spring)).setLoadOnStartup(1);
         site.addServletMappingDecoded("/fhir/*", "fhir");
         tomcat.start();
-        if (connector.getLocalPort() < 0) {
-            throw new IllegalStateException("cannot listen on port " + options.port());
-        }
         System.out.println("listening " + connector.getLocalPort());
         awaitEndOfInput();
-        System.exit(0);
     }
 
     private static Connector connector(int port) {

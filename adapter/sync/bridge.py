@@ -1,0 +1,222 @@
+"""The two movements of a sync, start to end, under a lease: pull what a remote has, push what it is owed, certify both."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pymongo.database import Database
+
+from adapter import log
+from adapter.clock import Clock, instant, utc_now
+from adapter.errors import RemoteError, RemoteFatal
+from adapter.fhir.capability import Capability
+from adapter.fhir.client import FhirClient
+from adapter.fhir.resource import Raw
+from adapter.store.documents import Document
+from adapter.store.repository import Repository
+from adapter.store.state import State
+from adapter.sync import lease
+from adapter.sync.certificate import Certificate
+from adapter.sync.conflicts import Conflicts
+from adapter.sync.edge import Edge
+from adapter.sync.plan import Entry
+from adapter.sync.pull import Puller, ahead, known_ids, own_ids, types_to_pull
+from adapter.sync.push import Pusher, seed
+from adapter.sync.receive import Receiver
+from adapter.sync.remotes import Remote, Remotes
+from adapter.sync.send import Sender
+
+# A remote stamps a resource before it commits it: what carries a time just before the last pull may appear just after it.
+OVERLAP = timedelta(seconds=10)
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done and how much there is (0 if not known)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass
+class _Visit:
+    """One connection to a remote."""
+
+    remote: Remote
+    client: FhirClient
+    single: FhirClient
+    capability: Capability
+    edge: Edge
+
+
+class Bridge:
+    """casebridge's sync over one database."""
+
+    def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
+        self.clock = clock
+        self.repository = Repository(database, clock)
+        self.state = State(database)
+        self.remotes = Remotes(self.state, clock)
+        self.conflicts = Conflicts(self.repository, self.state, clock)
+
+    def plan(self, name: str, *, pull: bool = True, push: bool = True, progress: Progress = silent) -> Iterator[Entry]:
+        """What a sync would do now; nothing is written on either side."""
+        visit = self._visit(self.remotes.get(name))
+        if pull:
+            puller = self._puller(visit)
+            for type, since in self._types(visit):
+                for page in visit.client.search(type, _filter(since)):
+                    yield from puller.plan(type, page.entries)
+                yield from puller.deletions(type, self._deleted(visit, type, since))
+                progress(type, 0, 0)
+        if push:
+            yield from self._pusher(visit).plan()
+
+    def sync(
+        self,
+        name: str,
+        *,
+        pull: bool = True,
+        push: bool = True,
+        wait: float = 0,
+        progress: Progress = silent,
+        say: Callable[[str], None] = print,
+    ) -> Certificate:
+        """Pull, then push, under the remote's lease; the certificate is kept.
+
+        Raises Busy where another sync of this remote runs. A remote that fails ends the sync with a certificate that says so: what was done
+        is done, and the next run goes on from there.
+        """
+        remote = self.remotes.get(name)
+        certificate = Certificate(name, self.clock())
+        with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held:
+            try:
+                visit = self._visit(remote)
+                if pull:
+                    self._pull(visit, held, certificate, progress)
+                if push:
+                    seed(self.repository, self.remotes, remote)
+                    self._push(visit, held, certificate, progress)
+            except RemoteError as error:
+                certificate.failure = error.text
+                raise
+            finally:
+                certificate.ended = self.clock()
+                self.state.put("certificates", f"{name}:{instant(certificate.started)}", certificate.to_json())
+        return certificate
+
+    def push_plan(self, name: str, entries: list[Entry], progress: Progress = silent) -> Certificate:
+        """Carry out the very push that was shown: what moved since is planned again entry by entry."""
+        remote = self.remotes.get(name)
+        certificate = Certificate(name, self.clock())
+        with lease.hold(self.state, name, self.clock) as held:
+            self._send(self._visit(remote), held, entries, certificate, progress)
+        certificate.ended = self.clock()
+        return certificate
+
+    def _visit(self, remote: Remote) -> _Visit:
+        client = remote.client()
+        edge = Edge(remote, {})
+        edge.known = known_ids(self.repository, remote, edge)
+        return _Visit(remote, client, remote.client(), client.capability(), edge)
+
+    def _puller(self, visit: _Visit) -> Puller:
+        return Puller(self.repository, visit.remote, visit.edge, visit.single, self._in_conflict(visit.remote))
+
+    def _pusher(self, visit: _Visit) -> Pusher:
+        return Pusher(self.repository, visit.remote, visit.capability, self._in_conflict(visit.remote))
+
+    def _in_conflict(self, remote: Remote) -> Callable[[str], bool]:
+        return lambda reference: self.conflicts.is_open(remote.name, reference)
+
+    def _types(self, visit: _Visit) -> list[tuple[str, datetime | None]]:
+        """The types that may hold something new, each with the time since when; learns who of them was born in a casebridge."""
+        types = []
+        for type in types_to_pull(visit.remote, visit.capability):
+            cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
+            since = cursor["since"] if cursor else None
+            types.append((type, since))
+            if visit.client.count(type, _filter(since)):
+                visit.edge.known.update(own_ids(visit.client, type, _filter(since)))
+        return types
+
+    def _pull(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
+        started = next(visit.client.search("Patient", {"_count": 1})).server_time
+        puller = self._puller(visit)
+        receiver = Receiver(self.repository, self.state, self.conflicts, visit.remote, visit.edge, puller, self.clock)
+        for type, since in self._types(visit):
+            held.check()
+            self._pull_type(visit, receiver, type, since, certificate, progress)
+            if certificate.adds_up(type):
+                self.state.put("cursors", f"{visit.remote.name}:{type}", {"remote": visit.remote.name, "since": started - OVERLAP})
+            else:
+                log.event("pull.short", remote=visit.remote.name, type=type)
+
+    def _pull_type(
+        self, visit: _Visit, receiver: Receiver, type: str, since: datetime | None, certificate: Certificate, progress: Progress
+    ) -> None:
+        tally = certificate.pulled
+        query = _filter(since)
+        tally.expected[type] = visit.client.count(type, query)
+        seen: set[tuple[str, str | None]] = set()
+        if tally.expected[type]:
+            for page in ahead(visit.client.search(type, {**query, "_sort": "_lastUpdated"})):
+                fresh = _fresh(page.entries, seen)
+                for raw in page.foreign:
+                    tally.reasons[f"skip: a {raw.get('resourceType')} among {type}"] += 1
+                tally.add(receiver.resources(type, fresh))
+                progress(f"pull {type}", certificate.fetched(type), tally.expected[type])
+        tally.add(receiver.deletions(type, self._deleted(visit, type, since)))
+        if not certificate.adds_up(type):
+            # It may have been written to while it was read: what counts is what is there now.
+            tally.expected[type] = visit.client.count(type, query)
+
+    def _deleted(self, visit: _Visit, type: str, since: datetime | None) -> list[str]:
+        """Ids there of what was deleted since. A first pull has nothing that could be deleted."""
+        if since is None or not visit.capability.supports(type, "history-type"):
+            return []
+        latest: dict[str, bool] = {}
+        for entry in visit.client.history(type, since=instant(since)):
+            latest.setdefault(entry.id, entry.deleted)
+        return [id for id, deleted in latest.items() if deleted]
+
+    def _push(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
+        self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
+
+    def _send(self, visit: _Visit, held: lease.Lease, entries: list[Entry], certificate: Certificate, progress: Progress) -> None:
+        done, total = 0, sum(entry.action in ("create", "update", "delete") for entry in entries)
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress("push", done, total)
+
+        sender = Sender(
+            self.repository,
+            self.state,
+            self.conflicts,
+            visit.remote,
+            visit.edge,
+            visit.single,
+            visit.capability,
+            self.clock,
+            held.check,
+        )
+        certificate.pushed.add(sender.send(entries, count))
+
+
+def _filter(since: datetime | None) -> dict[str, str]:
+    """The search for what changed since then, the moment itself counted in."""
+    return {"_lastUpdated": f"ge{instant(since)}"} if since else {}
+
+
+def _fresh(resources: list[Raw], seen: set[tuple[str, str | None]]) -> list[Raw]:
+    """Those not seen on an earlier page in the same version. Raises RemoteFatal for one without an id."""
+    fresh = []
+    for raw in resources:
+        if not isinstance(raw.get("id"), str):
+            raise RemoteFatal(f"The remote sent a {raw['resourceType']} without an id.")
+        key = (raw["id"], (raw.get("meta") or {}).get("versionId"))
+        if key not in seen:
+            seen.add(key)
+            fresh.append(raw)
+    return fresh

@@ -1,0 +1,76 @@
+"""A sync's certificate: what each side said it had, and what became of every single resource. It must add up, or the cursor does not move."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from adapter.store.state import as_text
+from adapter.sync.plan import Tally
+
+# How the resources that were fetched may end; deletions are told by histories and are not among them.
+_FETCHED = ("create", "update", "merge", "link", "unchanged", "conflict", "skip", "dead")
+COLUMNS = ("remote has", "created", "updated", "merged", "unchanged", "conflict", "skipped", "dead", "deleted")
+
+
+@dataclass
+class Certificate:
+    """The account of one sync with one remote."""
+
+    remote: str
+    started: datetime
+    ended: datetime | None = None
+    pulled: Tally = field(default_factory=Tally)
+    pushed: Tally = field(default_factory=Tally)
+    failure: str = ""
+    """Why the sync stopped before its end; what was done until then is done."""
+
+    def adds_up(self, type: str) -> bool:
+        """Whether every resource of this type that the remote counted has an end."""
+        return self.pulled.expected.get(type, 0) == self.fetched(type)
+
+    def fetched(self, type: str) -> int:
+        """How many resources of this type were read."""
+        counts = self.pulled.counts.get(type)
+        return sum(counts[action] for action in _FETCHED) if counts else 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether all types add up and the sync came to its end."""
+        return not self.failure and all(self.adds_up(type) for type in self.pulled.expected)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing waits for a person either."""
+        waiting = sum(tally.total(action) for tally in (self.pulled, self.pushed) for action in ("conflict", "dead"))
+        return self.holds and waiting == 0
+
+    def rows(self) -> list[tuple[str, dict[str, int], bool]]:
+        """Per type: the columns of the pull, and whether they add up."""
+        return [(type, self._row(type), self.adds_up(type)) for type in sorted({*self.pulled.expected, *self.pulled.counts})]
+
+    def _row(self, type: str) -> dict[str, int]:
+        counts = self.pulled.counts.get(type, {})
+        return {
+            "remote has": self.pulled.expected.get(type, 0),
+            "created": counts.get("create", 0),
+            "updated": counts.get("update", 0),
+            "merged": counts.get("merge", 0),
+            "unchanged": counts.get("unchanged", 0) + counts.get("link", 0),
+            "conflict": counts.get("conflict", 0),
+            "skipped": counts.get("skip", 0),
+            "dead": counts.get("dead", 0),
+            "deleted": counts.get("delete", 0),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The certificate as JSON data."""
+        return {
+            "remote": self.remote,
+            "started": as_text(self.started),
+            "ended": as_text(self.ended),
+            "holds": self.holds,
+            "failure": self.failure,
+            "pull": {type: {**row, "adds up": fine} for type, row, fine in self.rows()},
+            "push": {type: dict(counts) for type, counts in sorted(self.pushed.counts.items())},
+            "reasons": dict(self.pulled.reasons + self.pushed.reasons),
+        }
