@@ -6,7 +6,10 @@ from adapter.cases.values import Period
 
 
 class Authorisation(Record):
-    """`service` is what it was asked for; one number may stand for several services, each with a record of its own."""
+    """`service` is what it was asked for; one number may stand for several services, each with a record of its own.
+
+    `status` unknown: an insurer's response whose decision is not understood. What was decided (approved, denied) has a `decided_at`.
+    """
 
     concept = "authorisation"
 
@@ -17,7 +20,9 @@ class Authorisation(Record):
     insurer = Ref("Organization", required=True)
     requestor = Ref("Practitioner", "PractitionerRole", "Organization")
     request = Choice("eligibility", "preauthorisation", required=True)
-    status = Choice("requested", "approved", "denied", "appealed", "expired", "entered_in_error", required=True)
+    status = Choice(
+        "requested", "approved", "denied", "appealed", "expired", "draft", "cancelled", "entered_in_error", "unknown", required=True
+    )
     number = Text()
     validity = Part(Period)
     requested_at = DateTime()

@@ -8,14 +8,14 @@ from adapter.cases.values import Code, Period, Value
 class Member(Value):
     """A member of the team."""
 
-    role = Part(Code)
+    roles = parts(Code, ("system", "code"))
     member = Ref(required=True)
     on_behalf_of = Ref("Organization")
     period = Part(Period)
 
 
 class CareTeam(Record):
-    """Keys: participants by member and role."""
+    """Keys: participants by member and roles, roles by system and code."""
 
     concept = "care_team"
 
@@ -24,5 +24,5 @@ class CareTeam(Record):
     status = Choice("proposed", "active", "suspended", "inactive", "entered_in_error", required=True)
     name = Text()
     period = Part(Period)
-    participants = parts(Member, ("member", "role"))
+    participants = parts(Member, ("member", "roles"))
     managing_organizations = refs("Organization")

@@ -20,7 +20,7 @@ class Credential(Value):
 
 class CaseManager(Record):
     """Two faces, one id. The person: identifiers, active, names, telecoms, administrative_gender, credentials.
-    The role: discipline, role, specialties, organization, period, case_management_work_share, caseload_limit, mentor.
+    The role: practitioner (the person of the same id), discipline, role, specialties, organization, period, case_management_work_share, caseload_limit, mentor.
 
     Keys: identifiers and telecoms by system and value, names by use, credentials by kind and number, specialties by system and code.
     """
@@ -40,6 +40,7 @@ class CaseManager(Record):
     administrative_gender = Choice(*GENDER)
     credentials = parts(Credential, ("kind", "number"))
 
+    practitioner = Ref("Practitioner")
     discipline = Choice(
         "nurse",
         "social_worker",

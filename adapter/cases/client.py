@@ -12,6 +12,15 @@ class Language(Value):
     preferred = Flag()
 
 
+class Deceased(Value):
+    """That somebody died, or did not, or when: one of them."""
+
+    ONE_OF = frozenset(("boolean", "date_time"))
+
+    boolean = Flag()
+    date_time = DateTime()
+
+
 class Client(Record):
     """Keys: identifiers by system and value, names by use, languages by code, telecoms by system and value, addresses by use and type.
 
@@ -30,8 +39,7 @@ class Client(Record):
     languages = parts(Language, ("language",))
     telecoms = parts(Telecom, ("system", "value"))
     addresses = parts(Address, ("use", "type"))
-    deceased = Flag()
-    deceased_at = DateTime()
+    deceased = Part(Deceased)
     capacity = Choice("intact", "impaired", "unknown")
     literacy_note = Text()
     decision_maker = Ref("RelatedPerson")

@@ -1,13 +1,17 @@
 """A diagnosis, a problem or a need."""
 
-from adapter.cases.fields import Choice, DateTime, Part, Ref, parts, refs
+from adapter.cases.fields import Choice, DateTime, Part, Ref, Text, parts, refs
 from adapter.cases.record import Record
-from adapter.cases.values import Code, Identifier, Note
+from adapter.cases.values import Code, Identifier, Note, Value
 
 
-class TranslatedCode(Code):
+class TranslatedCode(Value):
     """A code; `translations` say the same in other code systems."""
 
+    system = Text()
+    code = Text()
+    display = Text()
+    text = Text()
     translations = parts(Code, ("system", "code"))
 
 

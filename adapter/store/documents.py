@@ -18,8 +18,8 @@ Document = dict[str, Any]
 class _Decimals(TypeCodec):
     """Record decimals keep their digits as Decimal128."""
 
-    python_type = Decimal  # type: ignore[assignment]
-    bson_type = Decimal128  # type: ignore[assignment]
+    python_type = Decimal
+    bson_type = Decimal128
 
     def transform_python(self, value: Any) -> Decimal128:
         return Decimal128(value)

@@ -99,7 +99,7 @@ class Repository:
             self.collection(type)
         try:
             with self.database.client.start_session() as session:
-                return session.with_transaction(lambda session: self._commit(changes, also, session))  # type: ignore[no-any-return]
+                return session.with_transaction(lambda session: self._commit(changes, also, session))
         except (DuplicateKeyError, BulkWriteError) as error:
             if isinstance(error, BulkWriteError) and {item.get("code") for item in error.details.get("writeErrors", ())} != {11000}:
                 raise

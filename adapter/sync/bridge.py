@@ -95,7 +95,9 @@ class Bridge:
                     self._pull(visit, held, certificate, progress)
                 if push:
                     seed(self.repository, self.remotes, remote)
-                    self._push(visit, held, certificate, progress)
+                    if not pull:
+                        self._look_for_deletions(visit, certificate)
+                    self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
             except RemoteError as error:
                 certificate.failure = error.text
                 raise
@@ -122,6 +124,9 @@ class Bridge:
     def _puller(self, visit: _Visit) -> Puller:
         return Puller(self.repository, visit.remote, visit.edge, visit.single, self._in_conflict(visit.remote))
 
+    def _receiver(self, visit: _Visit) -> Receiver:
+        return Receiver(self.repository, self.state, self.conflicts, visit.remote, visit.edge, self._puller(visit), self.clock)
+
     def _pusher(self, visit: _Visit) -> Pusher:
         return Pusher(self.repository, visit.remote, visit.capability, self._in_conflict(visit.remote))
 
@@ -141,8 +146,7 @@ class Bridge:
 
     def _pull(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
         started = next(visit.client.search("Patient", {"_count": 1})).server_time
-        puller = self._puller(visit)
-        receiver = Receiver(self.repository, self.state, self.conflicts, visit.remote, visit.edge, puller, self.clock)
+        receiver = self._receiver(visit)
         for type, since in self._types(visit):
             held.check()
             self._pull_type(visit, receiver, type, since, certificate, progress)
@@ -179,8 +183,12 @@ class Bridge:
             latest.setdefault(entry.id, entry.deleted)
         return [id for id, deleted in latest.items() if deleted]
 
-    def _push(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
-        self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
+    def _look_for_deletions(self, visit: _Visit, certificate: Certificate) -> None:
+        """Learn what the remote deleted before writing to it: HAPI answers an update of a deleted resource by making it again."""
+        receiver = self._receiver(visit)
+        for type in sorted({stored.type for stored in self._pusher(visit).owed() if stored.link(visit.remote.name)}):
+            cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
+            certificate.pulled.add(receiver.deletions(type, self._deleted(visit, type, cursor["since"] if cursor else None)))
 
     def _send(self, visit: _Visit, held: lease.Lease, entries: list[Entry], certificate: Certificate, progress: Progress) -> None:
         done, total = 0, sum(entry.action in ("create", "update", "delete") for entry in entries)

@@ -1,5 +1,6 @@
-"""A sync's certificate: what each side said it had, and what became of every single resource. It must add up, or the cursor does not move."""
+"""A sync's certificate: what the remote said it had, and what became of each resource. It must add up, or the cursor does not move."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -49,17 +50,17 @@ class Certificate:
         return [(type, self._row(type), self.adds_up(type)) for type in sorted({*self.pulled.expected, *self.pulled.counts})]
 
     def _row(self, type: str) -> dict[str, int]:
-        counts = self.pulled.counts.get(type, {})
+        counts = self.pulled.counts.get(type, Counter())
         return {
             "remote has": self.pulled.expected.get(type, 0),
-            "created": counts.get("create", 0),
-            "updated": counts.get("update", 0),
-            "merged": counts.get("merge", 0),
-            "unchanged": counts.get("unchanged", 0) + counts.get("link", 0),
-            "conflict": counts.get("conflict", 0),
-            "skipped": counts.get("skip", 0),
-            "dead": counts.get("dead", 0),
-            "deleted": counts.get("delete", 0),
+            "created": counts["create"],
+            "updated": counts["update"],
+            "merged": counts["merge"],
+            "unchanged": counts["unchanged"] + counts["link"],
+            "conflict": counts["conflict"],
+            "skipped": counts["skip"],
+            "dead": counts["dead"],
+            "deleted": counts["delete"],
         }
 
     def to_json(self) -> dict[str, Any]:

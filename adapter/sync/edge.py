@@ -99,7 +99,7 @@ class Edge:
 
     @staticmethod
     def to_remote(raw: Raw, id: str | None, outward: Callable[[str], str]) -> Raw:
-        """A resource in the remote's terms, without id and version; `id` is the casebridge id that it must carry, `outward` turns references."""
+        """A resource in the remote's terms, without id and version; `id` is the casebridge id that it is to carry."""
         body = {name: value for name, value in rewrite(raw, outward).items() if name != "id"}
         meta = {name: value for name, value in (body.get("meta") or {}).items() if name not in SERVER_META}
         body = {name: meta if name == "meta" else value for name, value in body.items() if name != "meta" or meta}

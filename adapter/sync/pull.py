@@ -21,13 +21,14 @@ from adapter.sync.remotes import Remote
 # Who is referred to comes before who refers, so that a person is known before the records about them are looked at.
 # Types not named come after, by name. Read for information only by the server that owns them, these are not pulled unless asked for.
 _FIRST = (
-    "Organization Location Practitioner PractitionerRole HealthcareService Endpoint Patient RelatedPerson Group Questionnaire "
-    "PlanDefinition ActivityDefinition Coverage Consent Condition CareTeam EpisodeOfCare Encounter"
-).split()
+    *("Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Endpoint", "Patient", "RelatedPerson", "Group"),
+    *("Questionnaire", "PlanDefinition", "Coverage", "Consent", "Condition", "CareTeam", "EpisodeOfCare", "Encounter"),
+)
 _NOT_CASEWORK = frozenset(
-    "AuditEvent CapabilityStatement CodeSystem CompartmentDefinition ConceptMap GraphDefinition ImplementationGuide NamingSystem "
-    "OperationDefinition SearchParameter StructureDefinition StructureMap Subscription TerminologyCapabilities TestReport TestScript "
-    "ValueSet Parameters OperationOutcome Bundle MessageHeader MessageDefinition ExampleScenario".split()
+    {"AuditEvent", "Bundle", "CapabilityStatement", "CodeSystem", "CompartmentDefinition", "ConceptMap", "ExampleScenario"}
+    | {"GraphDefinition", "ImplementationGuide", "MessageDefinition", "MessageHeader", "NamingSystem", "OperationDefinition"}
+    | {"OperationOutcome", "Parameters", "SearchParameter", "StructureDefinition", "StructureMap", "Subscription"}
+    | {"TerminologyCapabilities", "TestReport", "TestScript", "ValueSet"}
 )
 
 

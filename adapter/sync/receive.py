@@ -1,5 +1,6 @@
-"""Carries out a pull's plan here: a page in one transaction, with its conflicts; what cannot be kept is set aside and stops nothing else."""
+"""Carries out a pull's plan here: a page in one transaction, with its conflicts; what cannot be kept is set aside."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pymongo.client_session import ClientSession
@@ -48,25 +49,23 @@ class Receiver:
         """Plan and apply these deletions, given by the ids there."""
         return self._attempt(lambda: self.puller.deletions(type, ids))
 
-    def _attempt(self, plan) -> list[Entry]:  # type: ignore[no-untyped-def]
-        for attempt in range(_ATTEMPTS):
-            entries: list[Entry] = plan()
-            changes = [change for entry in entries if (change := self.change(entry))]
-            open_ones = [entry for entry in entries if entry.action == "conflict" and entry.version != self._told(entry)]
+    def _attempt(self, plan: Callable[[], list[Entry]], left: int = _ATTEMPTS) -> list[Entry]:
+        entries = plan()
+        changes = [change for entry in entries if (change := self.change(entry))]
+        news = [entry for entry in entries if entry.action == "conflict" and entry.version != self._told(entry)]
 
-            def keep(session: ClientSession, found: list[Entry] = open_ones) -> None:
-                for entry in found:
-                    self.conflicts.open(self.remote.name, entry, session)
+        def keep(session: ClientSession) -> None:
+            for entry in news:
+                self.conflicts.open(self.remote.name, entry, session)
 
-            if not changes and not open_ones:
-                return entries
+        if changes or news:
             try:
-                self.repository.commit(changes, also=keep if open_ones else None)
-                return entries
+                self.repository.commit(changes, also=keep if news else None)
             except VersionConflict:
-                if attempt == _ATTEMPTS - 1:
+                if not left:
                     raise
-        raise AssertionError("unreachable")
+                return self._attempt(plan, left - 1)
+        return entries
 
     def _told(self, entry: Entry) -> str | None:
         """The remote's version for which the conflict is open already."""

@@ -1,10 +1,10 @@
-"""Carries out a push's plan at the remote: transactions in order of reference, answers read back, a refused one taken apart to the bad entry."""
+"""Carries out a push's plan at the remote: transactions in order of reference, answers read back, a refused one taken apart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from adapter.clock import Clock
-from adapter.errors import Invalid, RemoteConflict, RemoteFatal, RemoteGone, RemoteUnauthorised, VersionConflict
+from adapter.errors import Invalid, MultipleMatches, RemoteConflict, RemoteFatal, RemoteGone, RemoteUnauthorised, VersionConflict
 from adapter.fhir import bundle as bundles
 from adapter.fhir.bundle import EntryResult
 from adapter.fhir.capability import Capability
@@ -77,7 +77,7 @@ class Sender:
             answers = self.client.transaction(bundles.transaction([self._bundle_entry(entry, entries) for entry in entries]))
         except RemoteUnauthorised:
             raise
-        except (RemoteFatal, RemoteConflict):
+        except (RemoteFatal, MultipleMatches):
             half = len(entries) // 2
             return self._batch(entries[:half]) + self._batch(entries[half:])
         return self._answered(entries, answers)
@@ -138,7 +138,7 @@ class Sender:
                 written = self.client.create(raw, if_none_exist=bundles.condition(own_search(entry.type, entry.id)))
         except RemoteUnauthorised:
             raise
-        except RemoteFatal as error:
+        except (RemoteFatal, MultipleMatches) as error:
             return self._dead(entry, error.text)
         status = 201 if written.created else 200
         return self._answered([entry], [EntryResult(status, written.type, written.id, written.version, None, written.raw, None)])[0]
@@ -193,7 +193,7 @@ class Sender:
         link = Link(self.remote.name, str(entry.there), str(version), planned.version if planned else 0, None, named)
         sent = planned.raw if planned else {}
         if entry.action == "create" and answer.status == 200 and not same(content(theirs), content(sent)):
-            return self._found(entry, link, theirs)
+            return self._found(entry, link)
         if not same(content(theirs), content(sent)):
             link = replace(link, theirs=dumps(theirs))
 
@@ -206,7 +206,7 @@ class Sender:
         self.state.drop("dead_letters", f"{self.remote.name}:push:{entry.reference}")
         return entry
 
-    def _found(self, entry: Entry, link: Link, theirs: Raw) -> Entry:
+    def _found(self, entry: Entry, link: Link) -> Entry:
         """A create that found what an earlier, interrupted push had made: its first version is what both agreed on."""
         first = self.edge.to_local(self.client.vread(entry.type, link.reference.partition("/")[2], "1").raw)
         base = replace(link, at=0, theirs=dumps(first))
@@ -215,8 +215,8 @@ class Sender:
             links = (*(each for each in now.links if each.remote != self.remote.name), base)
             return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links)
 
-        stored = self._commit(entry, change)
-        return self._single(replace(self._replanned(replace(entry, action="update", stored=stored)), there=link.reference))
+        moved = self._replanned(replace(entry, stored=self._commit(entry, change)))
+        return self._single(moved) if moved.action == "update" else moved
 
     def _delete(self, entry: Entry) -> Entry:
         type, _, id = str(entry.there).partition("/")
@@ -228,8 +228,12 @@ class Sender:
             return replace(entry, action="skip", reason="the remote changed it or still refers to it; the next pull brings that here")
         except RemoteFatal as error:
             return self._dead(entry, error.text)
-        kept = lambda now: tuple(link for link in now.links if link.remote != self.remote.name)  # noqa: E731
-        self._commit(entry, lambda now: Change(now.type, now.id, None, now.version, links=kept(now), sent=self.remote.name))
+
+        def forget(now: Stored) -> Change:
+            links = tuple(link for link in now.links if link.remote != self.remote.name)
+            return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links, sent=self.remote.name)
+
+        self._commit(entry, forget)
         return entry
 
     def _commit(self, entry: Entry, change: Callable[[Stored], Change]) -> Stored:

@@ -58,11 +58,13 @@ class Hapi:
         It ends with `stop()`, and by itself when this process is gone. Raises java.JavaError.
         """
         settings = dataclasses.asdict(Options(**options))  # type: ignore[arg-type]
-        folder = tempfile.TemporaryDirectory(prefix="casebridge-hapi-")
-        log = Path(folder.name, "log")
-        jvm = (f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}", f"-Djava.io.tmpdir={folder.name}")
-        command = java.command(PROJECT, "casebridge.live.Server", heap=heap, jvm=jvm)
+        command = java.command(
+            PROJECT, "casebridge.live.Server", heap=heap, jvm=(f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}",)
+        )
         command += [f"{name}={value}" for name, value in settings.items()]
+        folder = tempfile.TemporaryDirectory(prefix="casebridge-hapi-")
+        command[1:1] = [f"-Djava.io.tmpdir={folder.name}"]
+        log = Path(folder.name, "log")
         java.say("starting HAPI …")
         began = time.monotonic()
         with log.open("wb") as out:
