@@ -4,7 +4,6 @@ from adapter.cases.fields import Choice, DateTime, Flag, Moment, Part, Ref, Text
 from adapter.cases.record import Record
 from adapter.cases.values import Code, Value
 
-
 ATTENDANCE = ("accepted", "declined", "tentative", "needs_action")
 
 

@@ -8,7 +8,7 @@ from adapter.cases.values import Code, Period, Value
 class Member(Value):
     """A member of the team."""
 
-    roles = parts(Code, ("system", "code"))
+    roles = parts(Code, ("system", "code", "text"))
     member = Ref(required=True)
     on_behalf_of = Ref("Organization")
     period = Part(Period)

@@ -20,7 +20,8 @@ class Credential(Value):
 
 class CaseManager(Record):
     """Two faces, one id. The person: identifiers, active, names, telecoms, administrative_gender, credentials.
-    The role: practitioner (the person of the same id), discipline, role, specialties, organization, period, case_management_work_share, caseload_limit, mentor.
+    The role: practitioner (the person, of the same id), discipline, role, specialties, organization, period, case_management_work_share,
+    caseload_limit, mentor.
 
     Keys: identifiers and telecoms by system and value, names by use, credentials by kind and number, specialties by system and code.
     """
@@ -53,7 +54,7 @@ class CaseManager(Record):
         required=True,
     )
     role = Choice("case_manager", "nurse_case_manager", "supervisor", "director")
-    specialties = parts(Code, ("system", "code"))
+    specialties = parts(Code, ("system", "code", "text"))
     organization = Ref("Organization")
     period = Part(Period)
     case_management_work_share = Exact(0, 1)

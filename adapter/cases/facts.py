@@ -1,8 +1,9 @@
 """What a check of the process may look at: the case's records, and the moment somebody asks."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 
 from adapter.cases.record import Fields
 
@@ -51,10 +52,16 @@ def models(case: Fields, at: str) -> set[str]:
     return {model["model"] for model in case.get("models", []) if covers(model.get("period"), at)}
 
 
-def latest(records: Mapping[str, Fields], moment: str) -> Fields:
-    """The record with the latest `moment` field; nothing where there is none."""
-    dated = [fields for fields in records.values() if moment in fields]
-    return max(dated, key=lambda fields: str(fields[moment]), default={})
+def moment(text: str) -> datetime:
+    """A dateTime to compare by: without a time it is the start of its first day in UTC, and a leap second the second before."""
+    if "T" not in text:
+        return datetime.combine(day(text), datetime.min.time(), UTC)
+    return datetime.fromisoformat(re.sub(r":60(?=[.Z+-])", ":59", text))
+
+
+def latest(records: Mapping[str, Fields], name: str) -> Fields:
+    """The record whose field `name`, a dateTime, is the latest; one without it is the earliest. Nothing where there are no records."""
+    return max(records.values(), key=lambda fields: moment(fields.get(name, "0001")), default={})
 
 
 def current_plan(facts: Facts) -> Fields:
@@ -62,12 +69,6 @@ def current_plan(facts: Facts) -> Fields:
     live = {key: plan for key, plan in facts.of("plan").items() if plan["intent"] == "plan" and plan["status"] in ("draft", "active")}
     replaced = {old for plan in live.values() for old in plan.get("replaces", [])}
     return latest({key: plan for key, plan in live.items() if key not in replaced}, "created_at")
-
-
-def linked(facts: Facts, concept: str, references: list[str]) -> Iterator[Fields]:
-    """Those of the references that are records of the concept."""
-    known = facts.of(concept)
-    return (known[reference] for reference in references if reference in known)
 
 
 def services_of_plan(facts: Facts) -> dict[str, Fields]:

@@ -7,14 +7,12 @@ those sections that are not checked yet, so that none passes in silence.
 from collections.abc import Callable
 
 from adapter.cases.facts import (
-    Facts,
     Situation,
     covers,
     current_plan,
     day,
     goals_of_plan,
     latest,
-    linked,
     manager,
     models,
     services_of_plan,
@@ -122,13 +120,14 @@ def no_future_appointment(now: Situation) -> str | None:
 
 def met(now: Situation) -> str | None:
     """A finished encounter of the client's; an encounter's subject is who was there, or was spoken for."""
-    meetings = linked(now.facts, "encounter", _assessment(now).get("meetings", []))
+    meetings = set(_assessment(now).get("meetings", []))
     held = (
         meeting["status"] == "finished"
         and meeting["client"] == now.case["client"]
         and "start" in meeting.get("period", {})
         and day(meeting["period"]["start"]) <= day(now.at)
-        for meeting in meetings
+        for key, meeting in now.facts.of("encounter").items()
+        if key in meetings
     )
     return _unless(any(held), "A finished meeting with the client is needed.")
 
@@ -237,7 +236,7 @@ def model_rules(now: Situation) -> str | None:
     followed, services = models(now.case, now.at), services_of_plan(now.facts).values()
     strengths = now.facts.of("strength")
     treats = any(
-        now.case.get("case_manager") in service.get("performers", []) and service["kind"] in ("treatment", "therapy", "rehabilitation")
+        now.case.get("case_manager") in service.get("performers", []) and service.get("kind") in ("treatment", "therapy", "rehabilitation")
         for service in services
     )
     rooted = all(set(goal.get("addresses", [])) & strengths.keys() for goal in goals_of_plan(now.facts).values())
@@ -277,15 +276,15 @@ def contact_reviewed(now: Situation) -> str | None:
     )
 
 
-def _adjustments(facts: Facts, severity: str) -> list[Fields]:
-    return [item for plan in facts.of("plan").values() for item in plan.get("adjustments", []) if item["severity"] == severity]
+def _adjustments(now: Situation, severity: str) -> list[Fields]:
+    return [item for plan in now.facts.of("plan").values() for item in plan.get("adjustments", []) if item["severity"] == severity]
 
 
 def ready_to_close(now: Situation) -> str | None:
     in_force = goals_of_plan(now.facts).values()
     barriers = now.facts.of("barrier").values()
     return _first(
-        _unless(all("applied_at" in item for item in _adjustments(now.facts, "major")), "A major adjustment is still open."),
+        _unless(all("applied_at" in item for item in _adjustments(now, "major")), "A major adjustment is still open."),
         _unless(all("achievement" in goal for goal in in_force), "Every goal needs how far it was reached."),
         _unless(
             all(item["status"] == "resolved" or "accepted_reason" in item for item in barriers),
@@ -295,12 +294,12 @@ def ready_to_close(now: Situation) -> str | None:
 
 
 def major_adjustment(now: Situation) -> str | None:
-    drafting = any("applied_at" not in item and item.get("accepted_by_client") for item in _adjustments(now.facts, "major"))
+    drafting = any("applied_at" not in item and item.get("accepted_by_client") for item in _adjustments(now, "major"))
     return _unless(drafting, "A major adjustment, accepted for drafting, is needed.")
 
 
 def minor_adjustment(now: Situation) -> str | None:
-    applied = any({"applied_at", "resulting_plan_version"} <= item.keys() for item in _adjustments(now.facts, "minor"))
+    applied = any({"applied_at", "resulting_plan_version"} <= item.keys() for item in _adjustments(now, "minor"))
     return _unless(applied, "A minor adjustment, applied, with the plan's new version, is needed.")
 
 

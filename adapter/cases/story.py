@@ -3,7 +3,8 @@
     {"story": "F-RIVER", "title": "…", "note": "…",
      "timeline": [{"at": "<instant>", "by": "@dana", "save": [{"concept": "client", "as": "river", "fields": {…}}]},
                   {"at": "<instant>", "by": "@dana", "transition": "TR-01", "case": "@case", "reason": "…", "open_cases": 11}],
-     "expect": {"path": ["TR-01"], "fhir": {"Goal": "4"}, "seed": [{"datum": "…", "type": "Patient", "path": "name.given", "value": "River"}]}}
+     "expect": {"path": ["TR-01"], "fhir": {"Goal": "4"}, "seed": [{"datum": "…", "type": "Patient", "path": "name.given",
+                 "value": "River"}]}}
 
 `@name` stands for the reference to the record saved under that name, `@name#Type` for its other face. The same name saved again is a new
 version of the record. Ids come from the names, so a story read twice is the same records. `open_cases` is how many other cases the case
@@ -14,10 +15,9 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from adapter.cases.facts import Facts
+from adapter.cases.facts import Facts, moment
 from adapter.cases.fields import Moment
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
@@ -29,24 +29,25 @@ _MENTION = re.compile(r"@([a-z][a-z0-9-]*)(?:#([A-Za-z]+))?")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _INSTANT = Moment()
 _WAYS = frozenset(row.id for row in TRANSITIONS)
+_LONG_AGO = "1900-01-01"  # stands in for the moment at which a case opens, while its fields are checked
 _SHOWN = 5  # faults told in a text; all of them are in `expression`
 
 # What the process itself writes into a case; a later `save` of the case does not take it away.
-_OF_PROCESS = ("step", "status", "status_history", "opened_at", "closed_at", "requests", "cycle", "tier", "priority_score")
+_OF_PROCESS = ("step", "status", "status_history", "closed_at", "requests", "cycle", "tier", "priority_score")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A record as it is from one moment on."""
+    """A record as it is from one moment on. `reference` is `Type/id`, by the record's usual type."""
 
     concept: str
-    id: str
+    reference: str
     fields: Fields
 
     @property
-    def reference(self) -> str:
-        """`Type/id`, by the record's usual type."""
-        return f"{types_of(self.concept, self.fields)[0]}/{self.id}"
+    def id(self) -> str:
+        """The record's id, the same for all its faces."""
+        return self.reference.partition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def replay(story: Story) -> Iterator[tuple[Entry, tuple[Saved, ...]]]:
             facts = Facts(_of_case(now, entry.case), open_cases=entry.open_cases)
             request = f"{story.name}/{position}"
             fields = advance(case.fields, entry.transition, facts, entry.at, entry.by, entry.reason, request)
-            written = (Saved("case", case.id, fields),)
+            written = (Saved("case", entry.case, fields),)
         now.update({saved.reference: saved for saved in written})
         yield entry, written
 
@@ -106,8 +107,8 @@ def _settled(saved: Saved, now: Mapping[str, Saved], at: str) -> Saved:
     if saved.concept != "case":
         return saved
     before = now[saved.reference].fields if saved.reference in now else {}
-    kept = {name: before[name] for name in _OF_PROCESS if name in before}
-    return Saved(saved.concept, saved.id, opened({**kept, **saved.fields}, at))
+    kept = {name: before[name] for name in (*_OF_PROCESS, "opened_at") if name in before}
+    return Saved(saved.concept, saved.reference, opened({**kept, **saved.fields}, at))
 
 
 def _of_case(now: Mapping[str, Saved], case: str) -> dict[str, dict[str, Fields]]:
@@ -207,12 +208,16 @@ class _Reader:
     def _saved(self, path: str, save: Fields) -> Saved:
         concept, name = save["concept"], save["as"]
         fields = self._resolved(f"{path}.fields", save["fields"])
-        whole = opened(fields, "1900-01-01") if concept == "case" else fields
+        whole = fields
+        if concept == "case":
+            for key in sorted(fields.keys() & set(_OF_PROCESS)):
+                self._fault(f"{path}.fields.{key}", "is written by the case's transitions")
+            whole = opened({key: value for key, value in fields.items() if key not in _OF_PROCESS}, _LONG_AGO)
         for problem in RECORDS[concept].of(whole).problems():
             where, _, rule = problem.partition(": ")
             self._fault(f"{path}.fields" if where == concept else f"{path}.fields.{where}", rule)
         self._claim(path, concept, name, fields)
-        return Saved(concept, next(iter(self.references[name].values())).split("/")[1], fields)
+        return Saved(concept, next(iter(self.references[name].values())), fields)
 
     def _claim(self, path: str, concept: str, name: str, fields: Fields) -> None:
         """Two records of a concept with the same business identifier are one record told twice."""
@@ -247,7 +252,7 @@ class _Reader:
         return value
 
     def _order(self, entries: list[Entry]) -> None:
-        moments = [datetime.fromisoformat(entry.at) if _INSTANT.accepts(entry.at) else None for entry in entries]
+        moments = [moment(entry.at) if _INSTANT.accepts(entry.at) else None for entry in entries]
         for place, (before, after) in enumerate(zip(moments, moments[1:], strict=False), start=1):
             if before and after and after < before:
                 self._fault(f"$.timeline[{place}].at", "is before the entry before it")

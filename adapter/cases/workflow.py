@@ -1,10 +1,10 @@
 """The process of a case: 14 states, 25 transitions (DOMAIN §3.3), as a table and pure functions over a case's fields."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from adapter.cases.case import STEPS
-from adapter.cases.facts import Facts, Situation, day, latest
+from adapter.cases.facts import Facts, Situation, day, latest, moment
 from adapter.cases.guards import violations
 from adapter.cases.record import Fields
 from adapter.errors import RuleViolated
@@ -151,18 +151,11 @@ def _held(case: Fields) -> str:
 
 def _history(case: Fields, step: str, at: str, reason: str | None) -> list[Fields]:
     past = case.get("status_history", [])
-    if past and _moment(at) <= _moment(past[-1]["period"]["start"]):
+    if past and moment(at) <= moment(past[-1]["period"]["start"]):
         raise RuleViolated("The transition is not after the one before.", code="date_invalid", expression=["status_history"])
     closed = [*past[:-1], {**past[-1], "period": {**past[-1]["period"], "end": at}}] if past else []
     stretch: Fields = {"step": step, "status": STATUS_OF_STEP[step], "period": {"start": at}}
     return [*closed, {**stretch, "reason": reason} if reason else stretch]
-
-
-def _moment(text: str) -> datetime:
-    """A moment to compare by; a date without time counts from the start of its day in UTC."""
-    if "T" not in text:
-        return datetime.combine(day(text), datetime.min.time(), UTC)
-    return datetime.fromisoformat(text)
 
 
 def _consequences(row: Transition, step: str, now: Situation) -> Fields:

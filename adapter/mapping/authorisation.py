@@ -30,7 +30,10 @@ _REQUESTED = parse_path(f"{extension('requested-at')}.valueDateTime")
 
 @dataclass(frozen=True)
 class Decided(Field):
-    """`created`, which R4 demands of every response, is the time of decision where the response has an outcome; until then that of the request."""
+    """When it was decided: when the response was created, once it has an outcome.
+
+    R4 demands `created` of every response; until there is an outcome it is when the request was made.
+    """
 
     def read(self, node: Raw, report: list[Problem]) -> Any:
         return super().read(node, report) if node.get("outcome") in _ANSWERED else ABSENT
@@ -88,6 +91,7 @@ AUTHORISATION = Mapping(
     ),
     const={"type": {"text": "Authorisation of a planned service"}, "outcome": "queued"},
     when=_is_authorisation,
+    owners=dict.fromkeys(("status", "outcome", "disposition", "created", "preAuthRef", "preAuthPeriod", "adjudication"), "theirs"),
 )
 
 MAPPINGS = (AUTHORISATION,)

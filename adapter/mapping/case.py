@@ -4,9 +4,9 @@ from adapter.config import BASE, CS, EXT
 from adapter.mapping.codecs import boolean, integer, moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, Values, refs
-from adapter.mapping.rules import Codeable, Coded, Field, Ref, coded, period
+from adapter.mapping.rules import Codeable, Field, Ref, coded, period
 from adapter.mapping.shapes import part
-from adapter.mapping.table import Mapping, ext_code, extension
+from adapter.mapping.table import Mapping, ext, ext_code
 from adapter.mapping.words import word
 
 CASE_NUMBER = f"{BASE}/NamingSystem/case-number"
@@ -14,8 +14,8 @@ CASE_NUMBER = f"{BASE}/NamingSystem/case-number"
 STATUS = table("episode-of-care-status", "planned waitlist active onhold finished cancelled entered-in-error")
 STEP = table(
     "process-step",
-    "referred screening assessment risk-evaluation planning implementation follow-up outcome-evaluation closed on-hold not-eligible declined "
-    "cancelled entered-in-error",
+    "referred screening assessment risk-evaluation planning implementation follow-up outcome-evaluation "
+    "closed on-hold not-eligible declined cancelled entered-in-error",
 )
 CASE_TYPE = table("case-type", "general targeted focused hospital")
 SETTING_TYPE = table(
@@ -23,9 +23,7 @@ SETTING_TYPE = table(
     "hospital primary-care home-health managed-care rehabilitation outpatient behavioral-health community insurer",
 )
 MODEL = table("cm-model", "brokerage clinical strengths-based intensive")
-CLOSE_REASON = table(
-    "close-reason", "goals-met client-declined transferred lost-contact deceased not-eligible coverage-ended other"
-)
+CLOSE_REASON = table("close-reason", "goals-met client-declined transferred lost-contact deceased not-eligible coverage-ended other")
 MARKER = table("eligibility-marker", "complex chronic multi-chronic elderly transitioning high-risk")
 
 CASE = Mapping(
@@ -40,9 +38,9 @@ CASE = Mapping(
             "status_history",
             (
                 coded("status", "status", STATUS),
-                Coded(f"{extension('cm-process-step')}.valueCode", "step", table=STEP),
+                ext_code("cm-process-step", "step", STEP),
                 period("period"),
-                Field(f"{extension('status-reason')}.valueString", "reason"),
+                ext("status-reason", "reason"),
             ),
             key=("period.start",),
         ),

@@ -1,6 +1,7 @@
 """Case manager ↔ Practitioner and PractitionerRole, one id: http://hl7.org/fhir/R4/practitioner.html, …/practitionerrole.html"""
 
 from adapter.config import CS, EXT
+from adapter.fhir.elements import find, parse_path
 from adapter.fhir.resource import Raw
 from adapter.mapping.codecs import boolean, decimal, integer
 from adapter.mapping.codes import table
@@ -10,7 +11,6 @@ from adapter.mapping.shapes import GENDER, IDENTIFIERS, NAMES, TELECOMS
 from adapter.mapping.table import Mapping, ext, ext_code, extension
 from adapter.mapping.words import RECORD_KIND, has_coding
 
-PROFESSIONAL_KIND = f"{EXT}/professional-kind"
 CREDENTIALS = f"{CS}/credential-kind"
 DISCIPLINES = f"{CS}/discipline"
 ROLES = f"{CS}/case-manager-role"
@@ -24,10 +24,11 @@ ROLE = table("case-manager-role", "case-manager nurse-case-manager supervisor di
 # The disciplines of which the Health Care Provider Taxonomy has a code that says neither more nor less.
 TAXONOMY = {"nurse": "163W00000X", "social_worker": "104100000X", "counselor": "101Y00000X"}
 
+_KIND = parse_path(f"{extension('professional-kind')}.valueCode")
+
 
 def _is_person(raw: Raw) -> bool:
-    held = raw.get("extension")
-    return isinstance(held, list) and {"url": PROFESSIONAL_KIND, "valueCode": "case-manager"} in held
+    return bool(find(raw, _KIND) == "case-manager")
 
 
 def _is_role(raw: Raw) -> bool:
@@ -64,7 +65,7 @@ PERSON = Mapping(
             note="a qualification of no kind of ours stays and is not in the record",
         ),
     ),
-    const={"extension": [{"url": PROFESSIONAL_KIND, "valueCode": "case-manager"}]},
+    const={"extension": [{"url": f"{EXT}/professional-kind", "valueCode": "case-manager"}]},
     when=_is_person,
 )
 

@@ -27,7 +27,7 @@ COVERAGE = Mapping(
         Field("network", "network"),
         Field("order", "order", integer),
     ),
-    owners={name: "theirs" for name in ("status", "type", "payor", "subscriberId", "period", "class", "network", "order")},
+    owners=dict.fromkeys(("status", "type", "payor", "subscriberId", "period", "class", "network", "order"), "theirs"),
 )
 
 MAPPINGS = (COVERAGE,)

@@ -36,7 +36,10 @@ REFERRAL = Mapping(
         refs("supportingInfo", "documents"),
         notes(),
     ),
-    const={"category": [{"coding": [{"system": RECORD_KIND, "code": "referral", "display": "Referral to case management"}]}], "intent": "order"},
+    const={
+        "category": [{"coding": [{"system": RECORD_KIND, "code": "referral", "display": "Referral to case management"}]}],
+        "intent": "order",
+    },
     when=_is_referral,
 )
 

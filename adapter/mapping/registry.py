@@ -87,8 +87,13 @@ def mapping_for(raw: Raw) -> Mapping | None:
     return None
 
 
-def faces(concept: str, fields: Fields) -> list[Mapping]:
-    """The mappings whose resources together are this record. Raises NotFound for a concept that is not mapped."""
+def mappings_of(concept: str) -> list[Mapping]:
+    """All mappings of a concept: its faces, or its alternatives. Raises NotFound for a concept that is not mapped."""
     if concept not in _BY_CONCEPT:
         raise NotFound(f"There is no concept {concept}; there are {', '.join(CONCEPTS)}.")
-    return [mapping for mapping in _BY_CONCEPT[concept] if mapping.applies(fields)]
+    return _BY_CONCEPT[concept]
+
+
+def faces(concept: str, fields: Fields) -> list[Mapping]:
+    """The mappings whose resources together are this record. Raises NotFound for a concept that is not mapped."""
+    return [mapping for mapping in mappings_of(concept) if mapping.applies(fields)]

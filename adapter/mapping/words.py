@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from adapter.config import CS
-from adapter.errors import CasebridgeError
+from adapter.errors import CasebridgeError, Invalid
 from adapter.fhir.elements import Step, ensure, find, parse_path, prune
 from adapter.fhir.resource import Raw
 from adapter.mapping.codecs import text
@@ -57,7 +57,10 @@ class Word(Coded):
             # What a selector selects must stay selected to be pruned.
             held.update({"coding": new} if new else steps[-1].skeleton() if steps[-1].values else {})
         else:
-            held["coding"] = [coding for coding in held.get("coding", ()) if not self._mine(coding)] + new
+            codings = held.get("coding", [])
+            if not isinstance(codings, list):
+                raise Invalid(f"{self.attr}: a list is expected.", expression=[f"{self.path}.coding"])
+            held["coding"] = [coding for coding in codings if not self._mine(coding)] + new
             held.pop("_coding", None)
         prune(node, steps if self.sole else (*steps, Step("coding")))
 

@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError
 from adapter.clock import Clock, utc_now
 from adapter.errors import Gone, NotFound, TooLarge, VersionConflict
 from adapter.fhir.resource import same
+from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index
 from adapter.store.documents import CODEC, CURRENT, Change, Document, Stored, stamped
@@ -158,7 +159,7 @@ def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str])
     born = old.born if old else change.born
     links = change.links if change.links is not None else old.links if old else ()
     local = change.local if change.local is not None else old.local if old else {}
-    unchanged = old is not None and _same_content(change, old) and local == old.local
+    unchanged = old is not None and _same_content(change, old) and (change.local is None or local.items() <= old.local.items())
     version = change.expect if unchanged else change.expect + 1
     links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
     linked = {link.remote for link in links}
@@ -172,6 +173,8 @@ def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str])
     updated = max(now, old.updated + timedelta(milliseconds=1)) if old else now
     mapping = mapping_for(change.raw) if change.raw else None
     found = mapping.extract(change.raw) if mapping and change.raw else None
+    if mapping and found:
+        local = {**local, **computed(mapping.concept, found.fields)}
     return Stored(
         type=change.type,
         id=change.id,

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
@@ -17,7 +17,7 @@ from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
-from adapter.store.filters import Clause, conditions, malformed, merged, plain, split, updated
+from adapter.store.filters import KEY, PLAIN, UPDATED, Clause, conditions, malformed, merged, plain, split, updated
 from adapter.store.search_parameters import parameters
 
 DEFAULT_COUNT, MAX_COUNT = 50, 1000
@@ -26,6 +26,9 @@ CONTROLS = frozenset({"_count", "_cursor", "_format", "_include", "_pretty", "_r
 _SORTS = {"_id": "_id", "_lastUpdated": "fhir.updated"}
 _ROW = {"fhir.type": 1, "fhir.id": 1, "fhir.version": 1, "fhir.updated": 1, "fhir.raw": 1}
 _INCLUDED_AT_ONCE = 1000
+# The embedded store reads all that a filter selects before it looks at the limit, so a page of a whole type is looked for in stretches of
+# time that grow until it is full: five look-ups reach over all of time.
+_FIRST_STRETCH, _GROWTH, _MILLISECOND = timedelta(seconds=1), 1000, timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ class Query:
 
     type: str
     clauses: tuple[Clause, ...]
-    sort: str = "_id"
+    low: datetime = BEGIN
+    """What is found was last updated then or later, and before `high`."""
+    high: datetime = END
+    sort: str = "fhir.updated"
     descending: bool = False
     count: int = DEFAULT_COUNT
     after: tuple[Any, str] | None = None
@@ -58,20 +64,12 @@ class Query:
     @property
     def filter(self) -> Document:
         """What a resource must fulfil to be found, on whatever page."""
-        return merged(self.clauses)
+        return merged([*self.clauses, *_updated(self.low, self.high)])
 
     @property
-    def page(self) -> Document:
-        """What a resource must fulfil to be behind the page before."""
-        if self.after is None:
-            return self.filter
-        value, id = self.after
-        beyond = "$lt" if self.descending else "$gt"
-        if self.sort == "_id":
-            return merged([*self.clauses, (7, "_id", {beyond: id})])
-        ends = {"$gte": BEGIN, "$lte": value} if self.descending else {"$gte": value, "$lte": END}
-        ties = [{self.sort: {beyond: value}}, {"_id": {beyond: id}}]
-        return merged([(5, self.sort, ends), *self.clauses, (9, "$or", ties)])
+    def keyed(self) -> bool:
+        """Whether an index leads to what is found without a look at the rest of the type."""
+        return any(path in (KEY, "_id") for _, path, _ in self.clauses)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def parse(type: str, params: Iterable[tuple[str, str]], *, strict: bool = True, 
     Raises Invalid, naming the parameter, where a value is malformed or, under `strict`, a name is unknown; NotFound for an unknown type.
     """
     rows = parameters(type)
-    clauses: list[Clause] = [(8, "fhir.deleted", False)]
+    clauses: list[Clause] = [(PLAIN, "fhir.deleted", False)]
     controls: dict[str, list[str]] = defaultdict(list)
     ignored = []
     low, high = BEGIN, END
@@ -119,14 +117,12 @@ def parse(type: str, params: Iterable[tuple[str, str]], *, strict: bool = True, 
         elif code == "_lastUpdated" and not modifier:
             ranges = updated(code, split(value, ","))
             if len(ranges) == 1:
-                low, high = max(low, ranges[0]["$gte"]), min(high, ranges[0]["$lt"])
+                low, high = max(low, ranges[0][0]), min(high, ranges[0][1])
             else:
-                clauses.append((5, "$or", [{"fhir.updated": limits} for limits in ranges]))
+                clauses.append((PLAIN, "$or", [{"fhir.updated": {"$gte": start, "$lt": end}} for start, end in ranges]))
         else:
             clauses += conditions(rows[code], modifier, split(value, ","), base)
-    if (low, high) != (BEGIN, END):
-        clauses.append((5, "fhir.updated", {"$gte": low, "$lt": high}))
-    return _controlled(Query(type, tuple(clauses), ignored=tuple(ignored)), controls)
+    return _controlled(Query(type, tuple(clauses), low, high, ignored=tuple(ignored)), controls)
 
 
 def run(database: Database[Document], query: Query) -> Result:
@@ -134,7 +130,7 @@ def run(database: Database[Document], query: Query) -> Result:
     collection = database[query.type]
     if not query.count:
         return Result([], [], collection.count_documents(query.filter), None)
-    found = list(_page(collection, query))
+    found = _page(collection, query)
     documents, more = found[: query.count], len(found) > query.count
     rows = [_row(document) for document in documents]
     total = len(rows) if not more and query.after is None else None
@@ -147,7 +143,7 @@ def ensure_indexes(database: Database[Document], type: str) -> None:
     """Make the indexes of a type's collection, and those of the history, where they are missing."""
     database[type].create_indexes(
         [
-            pymongo.IndexModel([("fhir.index.$**", 1)], name="search"),
+            pymongo.IndexModel([(KEY, 1)], name="search"),
             pymongo.IndexModel([("fhir.updated", 1), ("_id", 1)], name="updated"),
             pymongo.IndexModel([("links.key", 1)], name="links", unique=True, sparse=True),
             pymongo.IndexModel([("outbox", 1)], name="outbox", sparse=True),
@@ -160,7 +156,7 @@ def _controlled(query: Query, controls: dict[str, list[str]]) -> Query:
     count, accurate = _count(controls), _one(controls, "_total", ("none", "estimate", "accurate"), "none") != "none"
     if _one(controls, "_summary", ("false", "count"), "false") == "count":
         count = 0
-    sort = controls["_sort"][-1] if controls["_sort"] else "_id"
+    sort = controls["_sort"][-1] if controls["_sort"] else "_lastUpdated"
     field = _SORTS.get(sort.removeprefix("-"))
     if field is None:
         raise malformed("_sort", "_lastUpdated or _id, with a leading minus for the reverse order")
@@ -202,12 +198,47 @@ def _include(type: str, name: str, value: str) -> Include:
     return Include(source, parameter, target or None)
 
 
-def _page(collection: Collection[Document], query: Query) -> Iterator[Document]:
+def _page(collection: Collection[Document], query: Query) -> list[Document]:
+    """The page's documents, and one more where there is a next page."""
     shown = {**_ROW, **{f"fhir.index.{include.parameter}": 1 for include in query.includes}}
     way = pymongo.DESCENDING if query.descending else pymongo.ASCENDING
     order = [("_id", way)] if query.sort == "_id" else [(query.sort, way), ("_id", way)]
-    limit = query.count + 1
-    return iter(collection.find(query.page, shown, sort=order, limit=limit, batch_size=limit))
+    found: list[Document] = []
+    for clauses in _stretches(query):
+        limit = query.count + 1 - len(found)
+        found += collection.find(merged([*query.clauses, *clauses]), shown, sort=order, limit=limit, batch_size=limit)
+        if len(found) > query.count:
+            break
+    return found
+
+
+def _stretches(query: Query) -> Iterator[list[Clause]]:
+    """What is behind the page before, in one piece or, in order of change and with no key, in pieces that grow."""
+    low, high = query.low, query.high
+    if query.after is not None:
+        value, id = query.after
+        behind: Clause = (UPDATED, "_id", {"$lt" if query.descending else "$gt": id})
+        if query.sort == "_id":
+            yield [*_updated(low, high), behind]
+            return
+        yield [*_updated(value, value + _MILLISECOND), behind]
+        low, high = (low, min(high, value)) if query.descending else (max(low, value + _MILLISECOND), high)
+    if query.keyed or query.sort == "_id":
+        yield _updated(low, high)
+        return
+    width = _FIRST_STRETCH
+    while low < high:
+        if high - low <= width:
+            start, end = low, high
+        else:
+            start, end = (high - width, high) if query.descending else (low, low + width)
+        yield _updated(start, end)
+        low, high = (low, start) if query.descending else (end, high)
+        width *= _GROWTH
+
+
+def _updated(low: datetime, high: datetime) -> list[Clause]:
+    return [] if (low, high) == (BEGIN, END) else [(UPDATED, "fhir.updated", {"$gte": low, "$lt": high})]
 
 
 def _cursor(query: Query, row: Row) -> str:
@@ -240,7 +271,7 @@ def _included(database: Database[Document], query: Query, documents: list[Docume
             found[type, document["fhir"]["id"]] = _row(document)
     targets = [f"{query.type}/{id}" for _, id in here]
     for include in query.revincludes if targets else ():
-        condition = {f"fhir.index.{include.parameter}": {"$in": targets}, "fhir.deleted": False}
+        condition = {KEY: {"$in": targets}, f"fhir.index.{include.parameter}": {"$in": targets}, "fhir.deleted": False}
         for document in database[include.source].find(condition, _ROW, limit=_INCLUDED_AT_ONCE):
             found[include.source, document["fhir"]["id"]] = _row(document)
     return [row for key, row in found.items() if key not in here]

@@ -27,6 +27,12 @@ class Parameter:
     """The types that a reference may point to; empty where any."""
 
 
+# Their values are shared by so many resources that an index on them is no help.
+COMMONPLACE = frozenset(
+    ("_profile", "_security", "_source", "_tag", "active", "category", "class", "clinical-status", "deceased", "gender", "intent")
+    + ("language", "lifecycle-status", "priority", "status", "verification-status")
+)
+
 # `_id` and `_lastUpdated` have no path: the document itself has them.
 COMMON = (
     Parameter("_id", "token", ()),

@@ -10,6 +10,7 @@ from adapter.errors import RemoteGone
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient
 from adapter.fhir.resource import Raw, content, content_hash, parse, same
+from adapter.mapping.derived import is_derived
 from adapter.mapping.merge import Base, diff, merge
 from adapter.mapping.registry import mapping_for
 from adapter.store.documents import Link, Stored
@@ -107,6 +108,8 @@ class Puller:
             return self._found_again(entry, stored)
         if link.version == version:
             return entry
+        if is_derived(theirs):
+            return replace(entry, action="link", reason="derived here; what they made of it is ignored")
         if self.in_conflict(stored.reference):
             return replace(entry, action="conflict", reason="a person has yet to decide")
         return self._moved(entry, stored, link)
