@@ -67,7 +67,11 @@ def test_only_sync_and_the_command_line_use_the_network(path):
 
 @every_file
 def test_only_the_store_writes(path):
-    calls = {node.func.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
     if str(path.relative_to(ROOT)) not in WRITERS:
         assert not WRITES & calls
 

@@ -15,7 +15,7 @@ class Member(Value):
 
 
 class CareTeam(Record):
-    """Keys: participants by member and roles, roles by system and code."""
+    """Keys: participants by member and roles, roles by system, code and text."""
 
     concept = "care_team"
 

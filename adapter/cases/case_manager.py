@@ -23,7 +23,8 @@ class CaseManager(Record):
     The role: practitioner (the person, of the same id), discipline, role, specialties, organization, period, case_management_work_share,
     caseload_limit, mentor.
 
-    Keys: identifiers and telecoms by system and value, names by use, credentials by kind and number, specialties by system and code.
+    Keys: identifiers and telecoms by system and value, names by use, credentials by kind and number, specialties by system, code
+    and text.
     """
 
     concept = "case_manager"

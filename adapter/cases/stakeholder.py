@@ -29,8 +29,8 @@ ORGANISATIONS = (
 class Stakeholder(Record):
     """An organisation has `name`, a person `names`; `kind` says which it is (see PERSONS).
 
-    Keys: identifiers and telecoms by system and value, names by use, addresses by use and type, qualifications and types by system
-    and code.
+    Keys: identifiers and telecoms by system and value, names by use, addresses by use and type, qualifications and types by system,
+    code and text.
     """
 
     concept = "stakeholder"

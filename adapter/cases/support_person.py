@@ -6,7 +6,8 @@ from adapter.cases.values import GENDER, Address, Code, Identifier, Name, Period
 
 
 class SupportPerson(Record):
-    """Keys: identifiers by system and value, names by use, telecoms by system and value, addresses by use and type."""
+    """Keys: identifiers by system and value, names by use, telecoms by system and value, addresses by use and type,
+    relationships by system, code and text."""
 
     concept = "support_person"
     LATER = {"availability": "no step uses it yet"}

@@ -36,7 +36,7 @@ MAPPING = Mapping(
         Field("sent", "at", moment),
         notes(),
     ),
-    const={"category": [{"coding": [{"system": RECORD_KIND, "code": "advocacy"}]}]},
+    const={"category": [{"coding": [{"system": RECORD_KIND, "code": "advocacy", "display": "Advocacy"}]}]},
     when=_is_advocacy,
 )
 

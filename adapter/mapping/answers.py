@@ -147,7 +147,9 @@ def chosen(link_id: str, attr: str, words: CodeTable, *, many: bool = False) -> 
 
 def amount(link_id: str, attr: str) -> Item:
     """An item whose answer is Money: an answer has no such type, so it is a Quantity in a currency."""
-    return Item(link_id, Group("valueQuantity", attr, (Field("value", "value", decimal), Field("code", "currency"))), "urn:iso:std:iso:4217")
+    return Item(
+        link_id, Group("valueQuantity", attr, (Field("value", "value", decimal), Field("code", "currency"))), "urn:iso:std:iso:4217"
+    )
 
 
 def section(link_id: str, attr: str, *items: Item) -> Group:

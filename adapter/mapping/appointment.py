@@ -34,6 +34,13 @@ def is_client(participant: Any) -> bool:
     return has_coding(participant.get("type"), PARTICIPATION, "SBJ")
 
 
+def _list(node: Raw, name: str) -> list[Any]:
+    held = node.setdefault(name, [])
+    if not isinstance(held, list):
+        raise Invalid("A list is expected here.", expression=[name])
+    return held
+
+
 @dataclass(frozen=True)
 class OfClient:
     """An element of the participant that is the client. An R4 appointment has no subject; several Patients are left as they are."""
@@ -65,11 +72,11 @@ class OfClient:
             return
         if not found:
             found = [{"type": [copy(_SUBJECT)]}]
-            node.setdefault("participant", []).extend(found)
+            _list(node, "participant").extend(found)
         item = found[0]
         if value is ABSENT and not has_coding(item.get("type"), PARTICIPATION, "SBJ"):
             # Without its actor it would no longer be known for the client.
-            item.setdefault("type", []).append(copy(_SUBJECT))
+            _list(item, "type").append(copy(_SUBJECT))
         self.inner.write(item, value)
         if item == {"type": [_SUBJECT]}:
             node["participant"] = [each for each in node["participant"] if each is not item]

@@ -10,6 +10,7 @@ from adapter.mapping.codecs import moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import One
 from adapter.mapping.rules import ABSENT, Field, Implied, Problem, Ref, coded, period
+from adapter.mapping.shapes import OWN_CASE
 from adapter.mapping.table import Mapping, ext, ext_code, extension
 from adapter.mapping.words import Refined
 
@@ -67,8 +68,7 @@ AUTHORISATION = Mapping(
     "ClaimResponse",
     (
         Ref("patient", "client"),
-        # HL7's extension for this is not allowed on a ClaimResponse, nor is the one for what an event is based on.
-        Ref(f"{extension('case')}.valueReference", "case"),
+        OWN_CASE,
         Ref(f"{extension('authorised-service')}.valueReference", "service"),
         One("insurance", "coverage", (Ref("coverage", "value"),), new={"sequence": 1, "focal": True}),
         Ref("insurer", "insurer"),

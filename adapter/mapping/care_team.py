@@ -3,7 +3,7 @@
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, codes, refs
 from adapter.mapping.rules import Field, Ref, coded, period
-from adapter.mapping.shapes import CASE
+from adapter.mapping.shapes import OWN_CASE
 from adapter.mapping.table import Mapping
 
 TEAM_STATUS = table("care-team-status", "proposed active suspended inactive entered-in-error")
@@ -13,7 +13,7 @@ CARE_TEAM = Mapping(
     "CareTeam",
     (
         Ref("subject", "client"),
-        CASE,
+        OWN_CASE,
         coded("status", "status", TEAM_STATUS),
         Field("name", "name"),
         period("period"),

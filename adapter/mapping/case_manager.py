@@ -95,7 +95,7 @@ AS_WHAT = Mapping(
         "code": [
             {
                 "coding": [
-                    {"system": RECORD_KIND, "code": "case-manager"},
+                    {"system": RECORD_KIND, "code": "case-manager", "display": "Case manager"},
                     {"system": NUCC, "code": "171M00000X", "display": "Case Manager/Care Coordinator"},
                 ]
             }

@@ -47,7 +47,7 @@ CONSENT = Mapping(
     const={
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}]}],
         # R4 demands a base policy (ppc-1), to which the provision is an exception. Who reads the base alone must not disclose too much.
-        "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTOUT", "display": "opt-out"}]},
+        "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTOUT"}]},
     },
 )
 

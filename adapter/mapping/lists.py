@@ -180,6 +180,28 @@ class One(Values):
             yield Row(row.path, self.attr, row.kind, self.note or row.note)
 
 
+@dataclass(frozen=True)
+class RefsTo(Values):
+    """Of a list of References those to these types ⇄ a list of "Type/id"; the others are another rule's, or stay."""
+
+    types: tuple[str, ...] = ()
+
+    def _fits(self, target: Any) -> bool:
+        return isinstance(target, str) and any(f"/{name}/" in f"/{target}" for name in self.types)
+
+    def _ours(self, item: Any) -> bool:
+        return super()._ours(item) and self._fits(self.rules[0].read(item, []))
+
+    def wrap(self, value: Any) -> Fields:
+        if not self._fits(value):
+            raise Invalid(f"{self.attr}: not a reference to {' or '.join(self.types)}.", expression=[self.path])
+        return super().wrap(value)
+
+    def rows(self) -> Iterator[Row]:
+        for row in super().rows():
+            yield Row(row.path, row.attr, f"reference to {', '.join(self.types)}", self.note)
+
+
 def refs(path: str, attr: str, note: str = "") -> Values:
     """A list of References ⇄ a list of "Type/id"."""
     return Values(path, attr, (Ref("", "value"),), note=note)

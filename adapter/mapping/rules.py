@@ -76,7 +76,7 @@ def read_within(path: str, rules: Sequence[Rule], node: Raw, report: list[Proble
     inner: list[Problem] = []
     fields = read_all(rules, node, inner)
     if inner:
-        report.extend(Problem(f"{path}.{problem.path}".rstrip("."), problem.reason) for problem in inner)
+        report.extend(Problem(f"{path}.{problem.path}".strip("."), problem.reason) for problem in inner)
     return fields
 
 
@@ -220,7 +220,7 @@ def nested(path: str, attr: str, rules: Sequence[Rule]) -> Iterator[Row]:
     """The rows of inner rules, with the outer path and attribute in front."""
     for rule in rules:
         for row in rule.rows():
-            yield Row(f"{path}.{row.path}", f"{attr}.{row.attr}", row.kind, row.note)
+            yield Row(f"{path}.{row.path}".strip("."), f"{attr}.{row.attr}", row.kind, row.note)
 
 
 def period(path: str, attr: str = "period", note: str = "") -> Group:

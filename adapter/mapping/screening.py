@@ -1,6 +1,6 @@
 """Screening ↔ QuestionnaireResponse: http://hl7.org/fhir/R4/questionnaireresponse.html
 
-The instrument's answers stand as they would without us; the record review, the four domains and the disposition's reason are items beside them.
+The instrument's answers stand as they would without us; the record review, the domains and the disposition's reason are items beside them.
 """
 
 from adapter.config import EXT

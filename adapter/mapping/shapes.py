@@ -17,6 +17,8 @@ IDENTIFIER_USE = table("identifier-use", "usual official temp secondary old")
 
 # The extension by which R4 ties any event or request to a case: http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare
 CASE = Ref("extension[url=http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare].valueReference", "case")
+# For the types on which HL7's extension pack (5.2.0) does not allow that one: CareTeam, ClaimResponse, Task.
+OWN_CASE = Ref(f"extension[url={EXT}/case].valueReference", "case")
 
 IDENTIFIERS = Each(
     "identifier",

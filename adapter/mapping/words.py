@@ -77,7 +77,7 @@ def word(path: str, attr: str, table: CodeTable, system: str, note: str = "", *,
 class Refined:
     """A code whose words are fewer than ours ⇄ our word: an extension tells those apart that share the code of `over`."""
 
-    coarse: Coded
+    coarse: "Coded | Refined"
     fine: Coded
     over: str
 

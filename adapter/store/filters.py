@@ -1,8 +1,8 @@
 """One search parameter with its values as MongoDB conditions. http://hl7.org/fhir/R4/search.html
 
-A parameter gives the exact condition on its own field and, where it can, a broader one on KEYS, which is indexed; a filter holds the best of
-the broader ones. The embedded store forgets its indexes as soon as a filter has `$or` or `$and`, so alternatives go into `$in`, `$elemMatch` and
-`$regex` on the one field, and repetitions into `$all`.
+A parameter gives the exact condition on its own field and, where it can, a broader one on KEYS, which is indexed; a filter holds the best
+of the broader ones. The embedded store uses no index as soon as a filter has `$or` or `$and`: alternatives go into `$in`, `$elemMatch`
+and `$regex` on the one field, repetitions into `$all`.
 """
 
 import re

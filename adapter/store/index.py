@@ -1,7 +1,7 @@
 """What a resource can be found by: its entries in the search index, from its raw JSON, never from a model.
 
-One field per parameter says exactly what the parameter finds. KEYS holds the values by which a resource can be found fast, of all parameters
-together, and is the only one that MongoDB indexes. Measured on the embedded store: an index per parameter made inserting nine times as slow,
+One field per parameter says what exactly the parameter finds. KEYS holds the values by which a resource is found fast, of all parameters
+together, and is the only one with an index. Measured on the embedded store: an index per parameter made inserting nine times as slow,
 no query used a wildcard index, and a search by a key and a field took a tenth of a scan's time.
 """
 

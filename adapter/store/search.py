@@ -28,7 +28,8 @@ _ROW = {"fhir.type": 1, "fhir.id": 1, "fhir.version": 1, "fhir.updated": 1, "fhi
 _INCLUDED_AT_ONCE = 1000
 # The embedded store reads all that a filter selects before it looks at the limit, so a page of a whole type is looked for in stretches of
 # time that grow until it is full: five look-ups reach over all of time.
-_FIRST_STRETCH, _GROWTH, _MILLISECOND = timedelta(seconds=1), 1000, timedelta(milliseconds=1)
+_STRETCHES = (timedelta(seconds=1), timedelta(minutes=20), timedelta(days=14), timedelta(weeks=1600), END - BEGIN)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,11 @@ def _stretches(query: Query) -> Iterator[list[Clause]]:
     if query.keyed or query.sort == "_id":
         yield _updated(low, high)
         return
-    width = _FIRST_STRETCH
-    while low < high:
-        if high - low <= width:
-            start, end = low, high
-        else:
-            start, end = (high - width, high) if query.descending else (low, low + width)
-        yield _updated(start, end)
-        low, high = (low, start) if query.descending else (end, high)
-        width *= _GROWTH
+    for width in _STRETCHES:
+        if low < high:
+            middle = high - min(width, high - low) if query.descending else low + min(width, high - low)
+            yield _updated(middle, high) if query.descending else _updated(low, middle)
+            low, high = (low, middle) if query.descending else (middle, high)
 
 
 def _updated(low: datetime, high: datetime) -> list[Clause]:

@@ -5,12 +5,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from adapter.mapping.answers import VALUE, Answers, Item
 from adapter.mapping.appointment import OfClient, Others
+from adapter.mapping.assessment import Meetings
 from adapter.mapping.choices import Choice, OneOf
 from adapter.mapping.codecs import Codec
 from adapter.mapping.condition import Translated
 from adapter.mapping.follow_up import Minutes, Party
-from adapter.mapping.lists import Each, One, Values
+from adapter.mapping.lists import Each, One, RefsTo, Values
+from adapter.mapping.planned_service import Occurrence
 from adapter.mapping.rules import Codeable, Coded, Field, Group, Implied, Ref, Rule
 from adapter.mapping.table import Mapping
 from adapter.mapping.words import Refined
@@ -37,6 +40,7 @@ CODECS: dict[str, Any] = {
     "boolean": st.booleans(),
     "integer": st.integers(-9999, 9999),
     "decimal": st.decimals(-9999, 9999, places=2).filter(Decimal.is_finite),
+    "time": st.times().map(lambda time: time.replace(microsecond=0).isoformat()),
     "date": st.one_of(days, days.map(lambda day: day[:4])),
     "dateTime": moments,
     "instant": moments.filter(lambda text: "T" in text),
@@ -101,9 +105,25 @@ def _others(rule: Others) -> Any:
     return value_for(each).map(lambda items: [{**item, "actor": f"Location/{position}"} for position, item in enumerate(items)])
 
 
+def _references(rule: RefsTo) -> Any:
+    target = st.tuples(st.sampled_from(rule.types), ids).map("/".join)
+    return st.lists(target, min_size=1, max_size=4, unique=True)
+
+
+def _answers(_: Answers) -> Any:
+    given = st.lists(value_for(VALUE), min_size=1, max_size=3)
+    answer = st.fixed_dictionaries({"link_id": ids.map("q{}".format), "values": given}, optional={"text": words})
+    return st.lists(answer, min_size=1, max_size=4, unique_by=lambda answer: answer["link_id"])
+
+
 CUSTOM |= {
+    RefsTo: _references,
+    Meetings: lambda rule: _references(rule.further),
+    Occurrence: lambda rule: value_for(rule.timing),
+    Answers: _answers,
+    Item: lambda rule: st.lists(value_for(rule.rule), min_size=1, max_size=3, unique=True) if rule.many else value_for(rule.rule),
     One: lambda rule: value_for(rule.rules[0]),
-    Refined: lambda rule: st.sampled_from([*rule.coarse.table.words, *rule.fine.table.words]),
+    Refined: lambda rule: st.one_of(value_for(rule.coarse), value_for(rule.fine)),
     Party: lambda _: st.tuples(st.sampled_from(["Patient", "Practitioner", "RelatedPerson", "Organization"]), ids).map("/".join),
     Minutes: lambda _: st.integers(0, 9999),
     Translated: _translated,

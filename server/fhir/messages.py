@@ -1,0 +1,67 @@
+"""A FHIR request and its answer, as values: the same for HTTP and for an entry of a Bundle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapter.errors import Invalid
+from adapter.fhir.resource import Raw, dumps, parse_resource
+from adapter.store.documents import Stored
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked. `base` is the address of this server's FHIR endpoint as the caller sees it; header names are in lower case."""
+
+    method: str
+    path: str
+    base: str
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Raw = b""
+
+    def header(self, name: str) -> str | None:
+        return self.headers.get(name.lower())
+
+    def resource(self) -> Raw:
+        """The resource in the body. Raises Invalid."""
+        if not self.body:
+            raise Invalid("There is no resource in the body.")
+        return parse_resource(self.body) if isinstance(self.body, bytes) else self.body
+
+    def param(self, name: str) -> str | None:
+        """The last value given for a parameter."""
+        return next((value for key, value in reversed(self.params) if key == name), None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered. `text` is a FHIR resource as JSON, None for no body; `location` is relative to the base."""
+
+    status: int
+    text: str | None = None
+    version: int | None = None
+    updated: datetime | None = None
+    location: str | None = None
+
+    @staticmethod
+    def of(stored: Stored, status: int = 200) -> "Answer":
+        """A version of a resource, as it is stored."""
+        return Answer(status, stored.text or None, stored.version, stored.updated)
+
+
+def bundle(kind: str, entries: Sequence[str], *, links: Mapping[str, str] | None = None, total: int | None = None) -> str:
+    """The text of a Bundle around entries that are JSON text already: nothing that is stored as text is parsed to be answered."""
+    head: Raw = {"resourceType": "Bundle", "type": kind}
+    if total is not None:
+        head["total"] = total
+    if links:
+        head["link"] = [{"relation": relation, "url": url} for relation, url in links.items()]
+    # FHIR has no empty lists.
+    return dumps(head) if not entries else f'{dumps(head)[:-1]},"entry":[{",".join(entries)}]}}'
+
+
+def entry(before: Raw, text: str | None, after: Raw) -> str:
+    """The text of a Bundle's entry: what comes before the resource, the resource's own text, and what comes after."""
+    parts = [dumps(before)[1:-1], f'"resource":{text}' if text else "", dumps(after)[1:-1]]
+    return f"{{{','.join(filter(None, parts))}}}"
