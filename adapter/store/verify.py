@@ -1,4 +1,4 @@
-"""Whether the store holds together: every face against its record, index, links, history and outbox. Findings are data, without any value."""
+"""Whether the store holds together: every face against its record, index, links, history and outbox. Findings hold no value of a resource."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ def _record(name: str, stored: Stored) -> Iterator[Finding]:
     if found != stored.record:
         differ = sorted(attr for attr in found.keys() | stored.record.keys() if found.get(attr) != stored.record.get(attr))
         yield Finding("record", name, f"is not what the resource says: {', '.join(differ)}")
-    elif mapping and mapping.overlay(stored.raw, stored.record) != stored.raw:
+    elif mapping and mapping.overlay(stored.raw, stored.record) is not stored.raw:
         yield Finding("face", name, "would change if its own record were written to it")
 
 
@@ -138,7 +138,8 @@ def _is_json(text: str) -> bool:
 def _reindexed(repository: Repository, stored: Stored) -> bool:
     """Whether the index is written anew: not where another writer came first, who wrote it too."""
     try:
-        repository.reindex(stored)
+        with repository.database.client.start_session() as session:
+            repository._replace(stored, stored.version, session)
     except VersionConflict:
         return False
     return True

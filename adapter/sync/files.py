@@ -1,6 +1,6 @@
 """FHIR resources from files, one by one with their places, and into the store: valid ones kept whole, bad ones named.
 
-Read are `.json` (a resource, or a Bundle of any kind), `.ndjson` (one JSON object a line), both also as `.gz` and `.zst`, and folders of them.
+Read are `.json` (a resource, or a Bundle of any kind), `.ndjson` (one JSON object a line), both also `.gz` and `.zst`, and folders of them.
 NDJSON of any size is read in bounded memory: a line at a time, and a line over the limit is passed over without being held.
 """
 
@@ -132,7 +132,7 @@ def resources(path: Path, *, limit: int = LIMIT) -> Iterator[Item]:
 
 def _unpacked(file: IO[bytes], packing: str) -> IO[bytes]:
     if packing == ".gz":
-        return gzip.open(file)
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
     if packing == ".zst":
         return BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True), MB)
     return file
@@ -224,7 +224,8 @@ def fault_of(raw: Raw) -> str:
         return "its meta is not an object"
     mapping = mapping_for(raw)
     problems = mapping.extract(raw).problems if mapping else ()
-    return "; ".join(f"{raw['resourceType']}.{problem.path}: {problem.reason}" for problem in problems if problem.reason.startswith(_UNKNOWN_CODE))
+    unknown = (problem for problem in problems if problem.reason.startswith(_UNKNOWN_CODE))
+    return "; ".join(f"{raw['resourceType']}.{problem.path}: {problem.reason}" for problem in unknown)
 
 
 def load(

@@ -1,0 +1,34 @@
+"""The store of this process: opened for one command, closed at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo.database import Database
+
+from adapter.cli.terminal import say
+from adapter.config import Settings
+from adapter.store.connect import open_database
+from adapter.store.repository import Repository
+from adapter.sync.bridge import Bridge
+
+
+@contextmanager
+def database() -> Iterator[Database[dict[str, Any]]]:
+    """The database that the environment names. Raises StoreUnavailable."""
+    with open_database(Settings.from_env(), notice=say) as opened:
+        yield opened
+
+
+@contextmanager
+def repository() -> Iterator[Repository]:
+    """The resources and records in it."""
+    with database() as opened:
+        yield Repository(opened)
+
+
+@contextmanager
+def bridge() -> Iterator[Bridge]:
+    """The sync over it."""
+    with database() as opened:
+        yield Bridge(opened)

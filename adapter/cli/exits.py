@@ -1,0 +1,78 @@
+"""How a command ends: the exit codes, and the one line that a person reads where it failed."""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+from pymongo.errors import PyMongoError
+
+from adapter.errors import CasebridgeError, StoreUnavailable
+from adapter.log import event
+
+CODES = {
+    0: "all is well",
+    1: "something does not hold: a conflict, a difference, a dead letter, a bad resource",
+    2: "bad input: an option, a file, a name that does not exist",
+    3: "the remote cannot be reached for now; try again later",
+    4: "the remote refuses",
+    5: "busy: another process does this work",
+    6: "the store cannot be used",
+    70: "a fault of casebridge itself",
+    130: "stopped with Ctrl-C",
+    143: "stopped by SIGTERM",
+}
+
+STOPPED = "Stopped. All that was reported done is saved; running the same command again goes on from there."
+
+
+class Terminated(SystemExit):
+    """SIGTERM, as an exception: what is open gets closed."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
+
+
+class Failure(click.exceptions.Exit):
+    """The command ran to its end, and something does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
+class Guarded(click.Group):
+    """A group of commands whose failures are one line on standard error and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CasebridgeError as error:
+            code, line = error.exit_code, error.text
+            _trace(ctx)
+        except PyMongoError as error:
+            # Its text can hold a document.
+            code, line = StoreUnavailable.exit_code, f"The database failed ({type(error).__name__}). What was reported done is saved."
+            _trace(ctx)
+        except (KeyboardInterrupt, Terminated) as error:
+            code, line = (130 if isinstance(error, KeyboardInterrupt) else 143), STOPPED
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: an unforeseen error's text can hold patient data
+            event("command.failed", error=type(error).__name__)
+            code, line = 70, f"A fault of casebridge ({type(error).__name__}). `casebridge --debug …` shows where."
+            _trace(ctx)
+        click.echo(f"casebridge: {line}", err=True)
+        ctx.exit(code)
+
+
+def _trace(ctx: click.Context) -> None:
+    if ctx.params.get("debug"):
+        traceback.print_exc()
+
+
+def raise_terminated(*_: object) -> None:
+    """For signal.signal: SIGTERM unwinds like Ctrl-C."""
+    raise Terminated
+
+
+Body = Callable[..., None]

@@ -1,0 +1,86 @@
+"""What a command shows: results on standard output, progress and what goes wrong on standard error."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from adapter.fhir.resource import dumps
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done and how much there is (0 where that is not known)."""
+
+LINE_SECONDS = 3.0
+"""How often progress is told where there is no terminal."""
+_WIDE = 10_000
+
+
+def console() -> Console:
+    """Standard output as it is now; not a terminal, it is wide enough that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=False)
+
+
+def as_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(msgspec.json.format(dumps(value), indent=2))
+
+
+def line(text: str) -> None:
+    """Print a line of result."""
+    click.echo(text)
+
+
+def say(text: str) -> None:
+    """Tell a person something that is not the result."""
+    click.echo(text, err=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = (), title: str = "") -> None:
+    """Print rows under their columns; `numbers` are the columns aligned right, where 0 is shown as a dot."""
+    shown = Table(box=None, pad_edge=False, title=title or None, title_justify="left", title_style="bold", header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        shown.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        cells = zip(columns, row, strict=True)
+        shown.add_row(*(Text("·" if column in numbers and cell == 0 else str(cell)) for column, cell in cells))
+    with console() as out:
+        out.print(shown)
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A way to report progress: a bar on a terminal, else a line every few seconds; on standard error, so that results stay clean."""
+    if not sys.stderr.isatty():
+        yield _Lines().report
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for earlier in tasks.values():
+                    bars.update(earlier, visible=False)
+                tasks[what] = bars.add_task(what, total=total or None)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield report
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def report(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            say(f"{what}: {done}{f' of {total}' if total else ''}")

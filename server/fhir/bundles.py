@@ -1,0 +1,179 @@
+"""Batch and transaction. http://hl7.org/fhir/R4/http.html#transaction"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from adapter.errors import CasebridgeError, Invalid, MultipleMatches, NotFound
+from adapter.fhir import references
+from adapter.fhir.bundle import place
+from adapter.fhir.outcome import outcome
+from adapter.fhir.resource import Raw, resource_type
+from adapter.store.repository import Repository
+from adapter.store.search_parameters import table
+from server.fhir import headers, interactions, writes
+from server.fhir.messages import Answer, Request, bundle, entry
+
+Dispatch = Callable[[Request, Repository], Answer]
+
+# R4: DELETE first, then POST, PUT and PATCH, then GET, whatever their order in the Bundle.
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
+_CONDITIONS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifModifiedSince": "if-modified-since", "ifNoneExist": "if-none-exist"}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    number: int
+    full_url: str | None
+    request: Request
+    type: str
+    id: str | None
+
+    @property
+    def raw(self) -> Raw:
+        return self.request.resource()
+
+
+def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answer:
+    """Carry out a Bundle: a batch entry by entry, a transaction wholly or not at all. Raises Invalid for any other."""
+    headers.check_content(request)
+    raw = request.resource()
+    kind = raw.get("type")
+    if raw["resourceType"] != "Bundle" or kind not in ("batch", "transaction"):
+        raise Invalid("What is posted here must be a Bundle of type batch or transaction.", expression=["Bundle.type"])
+    items = raw.get("entry") or []
+    if not isinstance(items, list):
+        raise Invalid("Bundle.entry is not a list.", expression=["Bundle.entry"])
+    if kind == "batch":
+        return Answer(200, bundle("batch-response", [_tried(request, number, item, repository, dispatch) for number, item in enumerate(items)]))
+    entries = [_at(number, _entry, request, number, item) for number, item in enumerate(items)]
+    return Answer(200, bundle("transaction-response", _transaction(request, entries, repository, dispatch)))
+
+
+def _at(number: int, work: Callable[..., Any], *args: Any) -> Any:
+    """Do the work for an entry; what goes wrong names the entry."""
+    try:
+        return work(*args)
+    except CasebridgeError as error:
+        error.expression = (f"Bundle.entry[{number}]", *error.expression)
+        raise
+
+
+def _entry(request: Request, number: int, item: Any) -> _Entry:
+    asked = item.get("request") if isinstance(item, dict) else None
+    if not isinstance(asked, dict) or asked.get("method") not in _ORDER or not isinstance(asked.get("url"), str):
+        raise Invalid(f"An entry needs a request with a url and one of the methods {', '.join(_ORDER)}.")
+    full_url = item.get("fullUrl")
+    url = urlsplit(asked["url"].removeprefix(request.base).lstrip("/"))
+    conditions = {header: asked[name] for name, header in _CONDITIONS.items() if isinstance(asked.get(name), str)}
+    resource = item.get("resource")
+    inner = Request(
+        method=asked["method"],
+        path=url.path,
+        base=request.base,
+        params=parse_qsl(url.query, keep_blank_values=True),
+        headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}", **conditions},
+        body=resource if isinstance(resource, dict) else b"",
+    )
+    if inner.method in ("POST", "PUT"):
+        resource_type(inner.resource())
+    type, _, id = url.path.partition("/")
+    return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
+
+
+def _tried(request: Request, number: int, item: Any, repository: Repository, dispatch: Dispatch) -> str:
+    try:
+        inner = _at(number, _entry, request, number, item).request
+        if not inner.path.strip("/"):
+            raise Invalid("A Bundle inside a Bundle is not carried out.")
+        return _answered(dispatch(inner, repository))
+    except CasebridgeError as error:
+        return _answered(Answer(error.status), outcome(error))
+
+
+def _answered(answer: Answer, problem: Raw | None = None) -> str:
+    response = interactions.response(answer)
+    return entry({}, answer.text, {"response": {**response, "outcome": problem} if problem else response})
+
+
+def _transaction(request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch) -> list[str]:
+    ordered = sorted(entries, key=lambda item: _ORDER[item.request.method])
+    changing = [item for item in ordered if _ORDER[item.request.method] < _ORDER["GET"]]
+    done = writes.settle(repository, lambda: _plan(request, changing, repository)) if changing else []
+    answers = {item.number: interactions.told(item.request, *result) for item, result in zip(changing, done, strict=True)}
+    texts = {number: _answered(answer) for number, answer in answers.items()}
+    for item in ordered[len(changing) :]:
+        try:
+            texts[item.number] = _answered(_at(item.number, dispatch, item.request, repository))
+        except CasebridgeError as error:
+            texts[item.number] = _answered(Answer(error.status), outcome(error))
+    return [texts[number] for number in range(len(entries))]
+
+
+def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -> list[writes.Write]:
+    """The writes of a transaction, its references resolved. Raises what makes one of them impossible, naming the entry."""
+    planned = [_at(item.number, _write, item, repository) for item in entries]
+    _distinct(entries, planned)
+    names = dict(_names(entries, planned))
+    conditional: dict[str, str] = {}
+
+    def resolved(text: str) -> str:
+        if text in names:
+            return names[text]
+        if "?" in text and text.partition("?")[0] in table():
+            if text not in conditional:
+                conditional[text] = _selected(repository, text, request.base)
+            return conditional[text]
+        return text
+
+    return [
+        write if write.raw is None or write.found else _at(item.number, lambda write=write: replace(write, raw=references.rewrite(write.raw, resolved)))
+        for item, write in zip(entries, planned, strict=True)
+    ]
+
+
+def _write(item: _Entry, repository: Repository) -> writes.Write:
+    expected = headers.if_match(item.request)
+    if item.request.params:
+        raise Invalid("Conditional updates and deletions are not done here.")
+    if item.request.method == "POST" and item.id is None:
+        return writes.create(repository, item.type, item.raw, item.request.header("if-none-exist"), item.request.base)
+    if item.request.method == "PUT" and item.id is not None:
+        return writes.update(repository, item.type, item.id, item.raw, expected)
+    if item.request.method == "DELETE" and item.id is not None:
+        return writes.delete(repository, item.type, item.id, expected)
+    raise Invalid("The url of an entry does not fit its method.")
+
+
+def _distinct(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> None:
+    seen: set[Any] = set()
+    for item, write in zip(entries, planned, strict=True):
+        claimed = [("claim", write.claim.criteria)] if write.claim else []
+        for identity in [(write.type, write.id), *claimed]:
+            if identity in seen and not (write.found and item.request.method == "POST"):
+                raise Invalid("Two entries of a transaction write one resource.", expression=[f"Bundle.entry[{item.number}]"])
+            seen.add(identity)
+
+
+def _names(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> Iterator[tuple[str, str]]:
+    """What references between the entries say, and what they mean once it is carried out."""
+    for item, write in zip(entries, planned, strict=True):
+        if item.full_url is None:
+            continue
+        reference = f"{write.type}/{write.id}"
+        yield item.full_url, reference
+        named = place(item.full_url)
+        if named and item.request.method == "POST" and not item.full_url.startswith("urn:"):
+            yield f"{named[0]}/{named[1]}", reference
+
+
+def _selected(repository: Repository, reference: str, base: str) -> str:
+    type, _, criteria = reference.partition("?")
+    rows = writes.select(repository, type, criteria, base)
+    if not rows:
+        raise NotFound("A conditional reference selects nothing.")
+    if len(rows) > 1:
+        raise MultipleMatches("A conditional reference selects several resources.")
+    return f"{type}/{rows[0].id}"
+
