@@ -3,8 +3,8 @@
 from adapter.mapping.codecs import moment
 from adapter.mapping.codes import table
 from adapter.mapping.rules import Codeable, Field, Ref, coded, period
-from adapter.mapping.shapes import CASE, notes
-from adapter.mapping.table import Mapping, ext
+from adapter.mapping.shapes import notes
+from adapter.mapping.table import Mapping, ext, extension
 
 STATUS = table(
     "task-status",
@@ -25,7 +25,8 @@ TASK = Mapping(
         Field("description", "description"),
         Ref("focus", "focus"),
         Ref("for", "client"),
-        CASE,
+        # The standard extension for this, workflow-episodeOfCare, may stand on most events and requests but not on a Task.
+        Ref(f"{extension('case')}.valueReference", "case"),
         Ref("encounter", "encounter"),
         Field("authoredOn", "authored_at", moment),
         Field("lastModified", "modified_at", moment),

@@ -15,11 +15,16 @@ from adapter.store.search_parameters import table
 from server.fhir import headers, interactions, writes
 from server.fhir.messages import Answer, Request, bundle, entry
 
-Dispatch = Callable[[Request, Repository], Answer]
+Dispatch = Callable[[Request], Answer]
 
 # R4: DELETE first, then POST, PUT and PATCH, then GET, whatever their order in the Bundle.
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
-_CONDITIONS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifModifiedSince": "if-modified-since", "ifNoneExist": "if-none-exist"}
+_CONDITIONS = {
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifModifiedSince": "if-modified-since",
+    "ifNoneExist": "if-none-exist",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answ
     if not isinstance(items, list):
         raise Invalid("Bundle.entry is not a list.", expression=["Bundle.entry"])
     if kind == "batch":
-        return Answer(200, bundle("batch-response", [_tried(request, number, item, repository, dispatch) for number, item in enumerate(items)]))
+        return Answer(200, bundle("batch-response", [_tried(request, number, item, dispatch) for number, item in enumerate(items)]))
     entries = [_at(number, _entry, request, number, item) for number, item in enumerate(items)]
     return Answer(200, bundle("transaction-response", _transaction(request, entries, repository, dispatch)))
 
@@ -82,12 +87,12 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
     return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
 
 
-def _tried(request: Request, number: int, item: Any, repository: Repository, dispatch: Dispatch) -> str:
+def _tried(request: Request, number: int, item: Any, dispatch: Dispatch) -> str:
     try:
         inner = _at(number, _entry, request, number, item).request
         if not inner.path.strip("/"):
             raise Invalid("A Bundle inside a Bundle is not carried out.")
-        return _answered(dispatch(inner, repository))
+        return _answered(dispatch(inner))
     except CasebridgeError as error:
         return _answered(Answer(error.status), outcome(error))
 
@@ -105,7 +110,7 @@ def _transaction(request: Request, entries: Sequence[_Entry], repository: Reposi
     texts = {number: _answered(answer) for number, answer in answers.items()}
     for item in ordered[len(changing) :]:
         try:
-            texts[item.number] = _answered(_at(item.number, dispatch, item.request, repository))
+            texts[item.number] = _answered(_at(item.number, dispatch, item.request))
         except CasebridgeError as error:
             texts[item.number] = _answered(Answer(error.status), outcome(error))
     return [texts[number] for number in range(len(entries))]
@@ -128,7 +133,9 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
         return text
 
     return [
-        write if write.raw is None or write.found else _at(item.number, lambda write=write: replace(write, raw=references.rewrite(write.raw, resolved)))
+        write
+        if write.raw is None or write.found
+        else _at(item.number, lambda write=write: replace(write, raw=references.rewrite(write.raw, resolved)))
         for item, write in zip(entries, planned, strict=True)
     ]
 
@@ -176,4 +183,3 @@ def _selected(repository: Repository, reference: str, base: str) -> str:
     if len(rows) > 1:
         raise MultipleMatches("A conditional reference selects several resources.")
     return f"{type}/{rows[0].id}"
-

@@ -84,7 +84,9 @@ def find(request: Request, repository: Repository, type: str) -> Answer:
     query = search.parse(type, params, strict=strict, base=request.base)
     repository.collection(type)
     result = search.run(repository.database, query)
-    entries = [_found(request.base, row, "match") for row in result.rows] + [_found(request.base, row, "include") for row in result.included]
+    entries = [_found(request.base, row, "match") for row in result.rows] + [
+        _found(request.base, row, "include") for row in result.included
+    ]
     if query.ignored:
         note = _note(f"These parameters are not known here and were left out: {', '.join(query.ignored)}.", "warning")
         entries.append(entry({}, dumps(note), {"search": {"mode": "outcome"}}))

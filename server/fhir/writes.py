@@ -148,4 +148,3 @@ def _claim(database: Database[Document], writes: Sequence[Write], session: Clien
         held = {"_id": write.claim.criteria, "holder": write.claim.holder}
         if database["claims"].update_one(held, {"$set": {"holder": write.id}}, session=session).matched_count != 1:
             raise VersionConflict("Another writer took the right to create this resource.")
-

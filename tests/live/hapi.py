@@ -5,6 +5,7 @@
 
 import argparse
 import dataclasses
+import signal
 import subprocess
 import tempfile
 import time
@@ -134,6 +135,7 @@ def main() -> None:
             name = f"--{field.name.replace('_', '-')}"
             parser.add_argument(name, type=field.type, default=field.default, help=f"(default: {field.default})")
     parser.add_argument("--no-check-references", action="store_false", dest="check_references")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and leaves no folder behind
     try:
         with Hapi.start(**vars(parser.parse_args())) as hapi:
             hapi.wait()

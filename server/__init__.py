@@ -1,0 +1,102 @@
+"""The HTTP server: a Flask application around a repository, and the loop that serves it."""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+import flask
+import waitress
+from waitress.server import BaseWSGIServer
+from werkzeug.exceptions import HTTPException
+
+from adapter.errors import Forbidden
+from adapter.store.repository import Repository
+from server import errors
+from server.fhir import headers
+from server.fhir.messages import Answer, Request
+from server.fhir.routes import endpoint
+
+MAX_BODY = 32 * 2**20
+# Without a check of Host, a web page could reach a server on loopback by a name of its own (DNS rebinding).
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def create_app(repository: Repository, *, max_body: int = MAX_BODY, hosts: Sequence[str] = LOOPBACK_NAMES) -> flask.Flask:
+    """The application: FHIR R4 under /fhir, and /health. `max_body` is in bytes; requests for hosts other than `hosts` are refused."""
+    app = flask.Flask("casebridge", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=max_body, TRUSTED_HOSTS=list(hosts))
+    answer = endpoint(repository)
+
+    def fhir(path: str = "") -> flask.Response:
+        base = f"{flask.request.host_url.rstrip('/')}/fhir"
+        return _response(answer(_request(base, path)), base)
+
+    app.add_url_rule("/fhir", "fhir", fhir, methods=_METHODS)
+    app.add_url_rule("/fhir/", "fhir", fhir, methods=_METHODS)
+    app.add_url_rule("/fhir/<path:path>", "fhir", fhir, methods=_METHODS)
+    app.add_url_rule("/health", "health", lambda: _health(repository))
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def listen(app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threads: int = 8) -> BaseWSGIServer:
+    """A bound server; its `effective_port` says where, `run()` serves and `close()` ends it.
+
+    Raises Forbidden for a host beyond loopback: nobody is asked who they are yet.
+    """
+    if not _is_loopback(host):
+        raise Forbidden("Without authentication the server listens on loopback only, such as 127.0.0.1.")
+    server: BaseWSGIServer = waitress.create_server(
+        app, host=host, port=port, threads=threads, ident="casebridge", max_request_body_size=app.config["MAX_CONTENT_LENGTH"] + 1
+    )
+    return server
+
+
+def serve(app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threads: int = 8) -> None:
+    """Serve until interrupted. Raises Forbidden for a host beyond loopback."""
+    server = listen(app, host, port, threads=threads)
+    try:
+        server.run()
+    finally:
+        server.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _request(base: str, path: str) -> Request:
+    return Request(
+        method="GET" if flask.request.method == "HEAD" else flask.request.method,
+        path=path,
+        base=base,
+        params=[*flask.request.args.items(multi=True)],
+        headers={name.lower(): value for name, value in flask.request.headers.items()},
+        body=flask.request.get_data(cache=False),
+    )
+
+
+def _response(answer: Answer, base: str) -> flask.Response:
+    response = flask.Response(answer.text, answer.status, headers.written(answer, base), mimetype=headers.FHIR_JSON)
+    if answer.text is None:
+        del response.headers["Content-Type"]
+    return response
+
+
+def _failed(error: Exception) -> flask.Response:
+    problem = errors.named(error)
+    fhir = flask.request.path.split("/")[1:2] == ["fhir"]
+    text, kind = (errors.as_outcome(problem), headers.FHIR_JSON) if fhir else (errors.as_problem(problem), errors.PROBLEM_JSON)
+    response = flask.Response(text, problem.status, mimetype=kind)
+    if isinstance(error, HTTPException):
+        response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return response
+
+
+def _health(repository: Repository) -> dict[str, Any]:
+    repository.database.command("ping")
+    return {"status": "ok"}

@@ -1,0 +1,67 @@
+"""Every error of the server becomes an answer in one place: an OperationOutcome for FHIR callers, problem JSON (RFC 9457) for others."""
+
+import logging
+import traceback
+import uuid
+from http import HTTPStatus
+
+from pymongo.errors import DocumentTooLarge, PyMongoError
+from werkzeug.exceptions import HTTPException
+
+from adapter.errors import CasebridgeError, Forbidden, Invalid, NotFound, NotSupported, StoreUnavailable, TooLarge, UnsupportedMedia
+from adapter.fhir.outcome import outcome
+from adapter.fhir.resource import dumps
+from adapter.log import event
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class MethodNotAllowed(NotSupported):
+    """The path is known and does not take this method."""
+
+    status = 405
+
+
+class Unexpected(CasebridgeError):
+    """A fault of ours; the text tells the number under which the log has it."""
+
+
+_HTTP: dict[int, tuple[type[CasebridgeError], str]] = {
+    403: (Forbidden, "This is not allowed."),
+    404: (NotFound, "There is nothing at this path."),
+    405: (MethodNotAllowed, "This path does not take this method."),
+    413: (TooLarge, "The body is larger than this server takes."),
+    415: (UnsupportedMedia, "The body is in a format that is not spoken here."),
+}
+
+
+def of_http(error: HTTPException) -> CasebridgeError:
+    """Our error for one of werkzeug's; never its own text, which can quote the request."""
+    kind, text = _HTTP.get(error.code or 400, (Invalid, "The request is not one this server understands."))
+    return kind(text)
+
+
+def named(error: Exception) -> CasebridgeError:
+    """The error with a name of ours. One without is logged, by kind and place and never with its text, under a number that the caller is told."""
+    if isinstance(error, CasebridgeError):
+        return error
+    if isinstance(error, HTTPException):
+        return of_http(error)
+    if isinstance(error, DocumentTooLarge):
+        return TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.")
+    number = uuid.uuid4().hex
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    event("server.failed", level=logging.ERROR, number=number, kind=type(error).__name__, places=places)
+    if isinstance(error, PyMongoError):
+        return StoreUnavailable(f"The database did not do what was asked; the log has it as {number}.")
+    return Unexpected(f"The server failed; the log has it as {number}.")
+
+
+def as_outcome(error: CasebridgeError) -> str:
+    return dumps(outcome(error))
+
+
+def as_problem(error: CasebridgeError) -> str:
+    """http://www.rfc-editor.org/rfc/rfc9457"""
+    return dumps({"title": HTTPStatus(error.status).phrase, "status": error.status, "detail": error.text, "code": error.issue_code})
