@@ -7,7 +7,6 @@ from typing import Any
 import flask
 import waitress
 from waitress.server import BaseWSGIServer
-from werkzeug.exceptions import HTTPException
 
 from adapter.errors import Forbidden
 from adapter.store.repository import Repository
@@ -92,8 +91,8 @@ def _failed(error: Exception) -> flask.Response:
     fhir = flask.request.path.split("/")[1:2] == ["fhir"]
     text, kind = (errors.as_outcome(problem), headers.FHIR_JSON) if fhir else (errors.as_problem(problem), errors.PROBLEM_JSON)
     response = flask.Response(text, problem.status, mimetype=kind)
-    if isinstance(error, HTTPException):
-        response.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    if isinstance(problem, errors.MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(problem.allowed)
     return response
 
 

@@ -3,9 +3,11 @@
 import logging
 import traceback
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from pymongo.errors import DocumentTooLarge, PyMongoError
+from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
 from adapter.errors import CasebridgeError, Forbidden, Invalid, NotFound, NotSupported, StoreUnavailable, TooLarge, UnsupportedMedia
@@ -21,6 +23,10 @@ class MethodNotAllowed(NotSupported):
 
     status = 405
 
+    def __init__(self, text: str, *, allowed: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.allowed = tuple(allowed)
+
 
 class Unexpected(CasebridgeError):
     """A fault of ours; the text tells the number under which the log has it."""
@@ -29,7 +35,6 @@ class Unexpected(CasebridgeError):
 _HTTP: dict[int, tuple[type[CasebridgeError], str]] = {
     403: (Forbidden, "This is not allowed."),
     404: (NotFound, "There is nothing at this path."),
-    405: (MethodNotAllowed, "This path does not take this method."),
     413: (TooLarge, "The body is larger than this server takes."),
     415: (UnsupportedMedia, "The body is in a format that is not spoken here."),
 }
@@ -37,12 +42,14 @@ _HTTP: dict[int, tuple[type[CasebridgeError], str]] = {
 
 def of_http(error: HTTPException) -> CasebridgeError:
     """Our error for one of werkzeug's; never its own text, which can quote the request."""
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return MethodNotAllowed("This path does not take this method.", allowed=sorted(error.valid_methods or ()))
     kind, text = _HTTP.get(error.code or 400, (Invalid, "The request is not one this server understands."))
     return kind(text)
 
 
 def named(error: Exception) -> CasebridgeError:
-    """The error with a name of ours. One without is logged, by kind and place and never with its text, under a number that the caller is told."""
+    """The error with a name of ours. Any other is logged by kind and place, never with its text, under a number that the caller is told."""
     if isinstance(error, CasebridgeError):
         return error
     if isinstance(error, HTTPException):

@@ -1,7 +1,6 @@
 """How a command ends: the exit codes, and the one line that a person reads where it failed."""
 
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -27,7 +26,7 @@ STOPPED = "Stopped. All that was reported done is saved; running the same comman
 
 
 class Terminated(SystemExit):
-    """SIGTERM, as an exception: what is open gets closed."""
+    """SIGTERM, as an exception, so that what is open gets closed."""
 
     def __init__(self) -> None:
         super().__init__(143)
@@ -55,8 +54,12 @@ class Guarded(click.Group):
             _trace(ctx)
         except (KeyboardInterrupt, Terminated) as error:
             code, line = (130 if isinstance(error, KeyboardInterrupt) else 143), STOPPED
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            code, line = 2, f"{error.strerror or type(error).__name__}{where}"
+            _trace(ctx)
         except Exception as error:  # noqa: BLE001 - the last resort: an unforeseen error's text can hold patient data
             event("command.failed", error=type(error).__name__)
             code, line = 70, f"A fault of casebridge ({type(error).__name__}). `casebridge --debug …` shows where."
@@ -73,6 +76,3 @@ def _trace(ctx: click.Context) -> None:
 def raise_terminated(*_: object) -> None:
     """For signal.signal: SIGTERM unwinds like Ctrl-C."""
     raise Terminated
-
-
-Body = Callable[..., None]

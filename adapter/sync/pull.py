@@ -50,7 +50,7 @@ def known_ids(repository: Repository, remote: Remote, edge: Edge) -> dict[str, s
 
 def own_ids(client: FhirClient, type: str, params: dict[str, str]) -> Iterator[tuple[str, str]]:
     """(Type/id there, casebridge id) of the remote's resources that were born in a casebridge."""
-    for page in client.search(type, {**own_search(type), **params, "_elements": "identifier"}):
+    for page in client.search(type, {**own_search(type), **params}):
         for raw in page.entries:
             if id := own_id(raw):
                 yield f"{type}/{raw['id']}", id

@@ -132,12 +132,10 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
             return conditional[text]
         return text
 
-    return [
-        write
-        if write.raw is None or write.found
-        else _at(item.number, lambda write=write: replace(write, raw=references.rewrite(write.raw, resolved)))
-        for item, write in zip(entries, planned, strict=True)
-    ]
+    def rewritten(write: writes.Write) -> writes.Write:
+        return write if write.raw is None or write.found else replace(write, raw=references.rewrite(write.raw, resolved))
+
+    return [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
 
 
 def _write(item: _Entry, repository: Repository) -> writes.Write:

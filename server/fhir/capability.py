@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
@@ -20,7 +20,7 @@ def statement(since: datetime) -> Raw:
         "status": "active",
         "date": instant(since),
         "kind": "instance",
-        "software": {"name": "casebridge", "version": version("casebridge")},
+        "software": {"name": "casebridge", "version": _version()},
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
         "rest": [
@@ -31,6 +31,13 @@ def statement(since: datetime) -> Raw:
             }
         ],
     }
+
+
+def _version() -> str:
+    try:
+        return version("casebridge")
+    except PackageNotFoundError:
+        return "checkout"
 
 
 def _type(type: str, rows: Iterable[Parameter]) -> Raw:

@@ -24,16 +24,19 @@ _HISTORY_PARAMS = {"_count", "_since", "_cursor", "_format", "_pretty"}
 def read(request: Request, repository: Repository, type: str, id: str) -> Answer:
     """The current version as it is stored, or 304 where the caller has it."""
     parameters(type)
-    answer = Answer.of(repository.read(type, id))
-    return Answer(304, None, answer.version, answer.updated) if headers.unchanged(request, answer) else answer
+    return _unless_known(request, Answer.of(repository.read(type, id)))
 
 
 def vread(request: Request, repository: Repository, type: str, id: str, version: str) -> Answer:
-    """One version, as it was stored."""
+    """One version as it was stored, or 304 where the caller has it."""
     parameters(type)
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise NotFound(f"There is no such version of this {type}.")
-    return Answer.of(repository.vread(type, id, int(version)))
+    return _unless_known(request, Answer.of(repository.vread(type, id, int(version))))
+
+
+def _unless_known(request: Request, answer: Answer) -> Answer:
+    return Answer(304, None, answer.version, answer.updated) if headers.unchanged(request, answer) else answer
 
 
 def create(request: Request, repository: Repository, type: str) -> Answer:
@@ -84,9 +87,8 @@ def find(request: Request, repository: Repository, type: str) -> Answer:
     query = search.parse(type, params, strict=strict, base=request.base)
     repository.collection(type)
     result = search.run(repository.database, query)
-    entries = [_found(request.base, row, "match") for row in result.rows] + [
-        _found(request.base, row, "include") for row in result.included
-    ]
+    entries = [_found(request.base, row, "match") for row in result.rows]
+    entries += [_found(request.base, row, "include") for row in result.included]
     if query.ignored:
         note = _note(f"These parameters are not known here and were left out: {', '.join(query.ignored)}.", "warning")
         entries.append(entry({}, dumps(note), {"search": {"mode": "outcome"}}))

@@ -18,7 +18,7 @@ def endpoint(repository: Repository) -> Callable[[Request], Answer]:
     """The function that answers a request from this repository, or raises a CasebridgeError."""
     statement = capability.statement(repository.clock())
 
-    def metadata(request: Request, repository: Repository) -> Answer:
+    def metadata(request: Request, _: Repository) -> Answer:
         return Answer(200, dumps({**statement, "implementation": {"description": "casebridge", "url": request.base}}))
 
     def submit(request: Request, repository: Repository) -> Answer:

@@ -5,16 +5,14 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
-from waitress.server import create_server
-
 from adapter.store.repository import Repository
-from server import create_app
+from server import create_app, listen
 
 
 @contextmanager
 def hospital_server(database: Any) -> Iterator[str]:
     """This project's own FHIR server over the database, on a free loopback port; its base URL."""
-    server = create_server(create_app(Repository(database)), host="127.0.0.1", port=0, threads=4)
+    server = listen(create_app(Repository(database)), port=0, threads=4)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:

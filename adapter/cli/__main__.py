@@ -1,0 +1,5 @@
+"""`python -m adapter.cli` is `casebridge`."""
+
+from adapter.cli import main
+
+main()
