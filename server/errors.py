@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from pymongo.errors import DocumentTooLarge, PyMongoError
+from pymongo.errors import PyMongoError
 from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
@@ -54,8 +54,6 @@ def named(error: Exception) -> CasebridgeError:
         return error
     if isinstance(error, HTTPException):
         return of_http(error)
-    if isinstance(error, DocumentTooLarge):
-        return TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.")
     number = uuid.uuid4().hex
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:]))

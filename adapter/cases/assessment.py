@@ -80,7 +80,7 @@ class Assessment(Record):
     support_systems = Part(SupportSystems, required=True)
     treatment_history = Part(TreatmentHistory, required=True)
     findings = parts(Code, ("system", "code", "text"))
-    investigations = refs("QuestionnaireResponse", "Observation", "Condition", "RiskAssessment")
+    investigations = refs("QuestionnaireResponse", "Observation", "DiagnosticReport", "RiskAssessment")
     strengths = refs("Observation")
     client_preferences = parts(Preference, ("kind", "text"))
     research_notes = Text()

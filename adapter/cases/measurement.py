@@ -5,6 +5,15 @@ from adapter.cases.record import Record
 from adapter.cases.values import AnyValue, Code, Identifier, Note, Period, Value
 
 
+class Effective(Value):
+    """When it was so: at a moment or over a time."""
+
+    ONE_OF = frozenset(("date_time", "period"))
+
+    date_time = DateTime()
+    period = Part(Period)
+
+
 class Component(Value):
     """One of several results that belong together."""
 
@@ -36,8 +45,7 @@ class Measurement(Record):
     )
     categories = parts(Code, ("system", "code"))
     code = Part(Code, required=True)
-    effective_at = DateTime()
-    effective_period = Part(Period)
+    effective = Part(Effective)
     issued_at = Moment()
     performers = refs()
     value = Part(AnyValue)

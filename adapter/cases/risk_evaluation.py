@@ -63,7 +63,7 @@ class Override(Value):
 
 
 class RiskEvaluation(Record):
-    """Keys: factors by kind, ailment_risks by ailment, instrument_results by instrument and version (inputs by name).
+    """Keys: factors by kind, ailment_risks by ailment and horizon, instrument_results by instrument and version (inputs by name).
 
     Instrument results are kept only here; derived Observations carry them outward.
     """
@@ -91,7 +91,7 @@ class RiskEvaluation(Record):
     performer = Ref("Practitioner", "PractitionerRole", "Device")
     basis = refs()
     factors = parts(Factor, ("kind",))
-    ailment_risks = parts(AilmentRisk, ("ailment",))
+    ailment_risks = parts(AilmentRisk, ("ailment", "horizon"))
     severity = Whole(0, 18)
     potential_for_change = Part(Potential)
     tier = Choice(*TIERS)

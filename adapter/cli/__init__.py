@@ -1,0 +1,55 @@
+"""The command line: `casebridge`, one module per noun. `main` is its entry point."""
+
+import signal
+from importlib.metadata import version
+
+import click
+
+from adapter import log
+from adapter.cli.case import case
+from adapter.cli.conflicts import conflicts, dead
+from adapter.cli.docs import docs
+from adapter.cli.exits import CODES, Guarded, raise_terminated
+from adapter.cli.mapping import mapping
+from adapter.cli.remote import remote
+from adapter.cli.sandbox import sandbox
+from adapter.cli.serve import serve
+from adapter.cli.sync import plan, pull, push, sync
+from adapter.cli.transfer import export, import_
+from adapter.cli.verify import verify
+from adapter.config import Settings
+
+_EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
+
+
+@click.group(
+    cls=Guarded,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=f"\b\nExit codes:\n{_EXITS}\n\n\b\nEnvironment:\n"
+    "  CASEBRIDGE_DB        a MongoDB replica set's URI; without it, the embedded store\n"
+    "  CASEBRIDGE_DATABASE  the database's name, if the URI names none  [casebridge]\n"
+    "  CASEBRIDGE_HOME      the folder of the embedded store\n"
+    "  CASEBRIDGE_LOG       DEBUG, INFO, WARNING or ERROR  [WARNING]",
+)
+@click.option("--debug", is_flag=True, help="Show where an error came from. That can show patient data: not for a ticket.")
+@click.version_option(version("casebridge"), message="casebridge %(version)s")
+def cli(debug: bool) -> None:  # noqa: ARG001 - Guarded looks at it
+    """Keep a case manager's record and FHIR R4 servers in step, both ways, and lose nothing.
+
+    \b
+      casebridge case load fixtures/cases/river.json    load a story
+      casebridge remote add hapi http://127.0.0.1:8090/fhir --sandbox
+      casebridge sync hapi --dry-run                    what would be done
+      casebridge sync hapi                              do it; prints a certificate
+    """
+    log.set_level(Settings.from_env().log_level)
+
+
+for command in (serve, remote, plan, push, pull, sync, conflicts, dead, import_, export, case, verify, sandbox, mapping, docs):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command that the process's arguments name, and exit with its code."""
+    signal.signal(signal.SIGTERM, raise_terminated)
+    cli(prog_name="casebridge")

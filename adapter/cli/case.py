@@ -1,16 +1,23 @@
 """`casebridge case`: whole case stories in, one case out."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from adapter.cases import story
+from adapter.cases.record import Fields
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.errors import CasebridgeError, Invalid, NotFound
-from adapter.fhir.resource import parse
+from adapter.fhir.references import split
+from adapter.fhir.resource import dumps, parse
 from adapter.store.casework import load_story, record
 from adapter.store.repository import Repository
+
+_VALUE = 100
 
 
 @click.group()
@@ -34,12 +41,13 @@ def load(files: tuple[Path, ...], json: bool) -> None:
     loaded = []
     with repository() as opened, progress() as report:
         for path, each in stories:
-            loaded.append(load_story(opened, each, progress=lambda done, total, path=path: report(f"load {path.name}", done, total)))
+            loaded.append(load_story(opened, each, progress=partial(report, f"load {path.name}")))
     if json:
         as_json([vars(each) for each in loaded])
         return
     for done in loaded:
-        line(f"{done.story}: {done.steps} moments loaded, {sum(done.counts.values())} resources. casebridge case show {done.case.partition('/')[2]}")
+        line(f"{done.story}: {done.steps} moments loaded, {sum(done.counts.values())} resources in all.")
+        say(f"casebridge case show {done.case.partition('/')[2]}")
 
 
 def _story(path: Path) -> story.Story:
@@ -63,7 +71,7 @@ def show(case_: str | None, json: bool) -> None:
       casebridge case show CM-2025-0007 --json
     """
     with repository() as opened:
-        cases = {stored.id: record(opened, "case", stored.id) for stored in opened.scan("EpisodeOfCare", {"fhir.deleted": False}) if stored.concept == "case"}
+        cases = {stored.id: record(opened, "case", stored.id) for stored in opened.scan("EpisodeOfCare", _CASES)}
         if case_ is None:
             _list(cases, json)
             return
@@ -71,11 +79,45 @@ def show(case_: str | None, json: bool) -> None:
         id = next((id for id, fields in cases.items() if wanted in (id, fields.get("case_number"))), None)
         if id is None:
             raise NotFound("There is no case of this number or id; `casebridge case show` lists those that there are.")
-        belongs = _belongings(opened, f"EpisodeOfCare/{id}")
+        records = _records(opened, f"EpisodeOfCare/{id}", cases[id])
     if json:
-        as_json({"id": id, "case": cases[id], "records": belongs})
+        as_json({"id": id, "case": cases[id], "records": records})
         return
-    for name, value in cases[id].items():
-        line(f"{name}: {_short(value)}")
-    rows = [(concept, reference, _short(fields.get("status", ""))) for concept, found in belongs.items() for reference, fields in found.items()]
-    table(("record", "resource", "status"), rows, title="Belonging to it")
+    table(("case", cases[id].get("case_number", id)), [(name, _short(value)) for name, value in cases[id].items()])
+    line("")
+    rows = [(each["concept"], each["resource"], each["fields"].get("status", "")) for each in records]
+    table(("record", "resource", "status"), rows)
+
+
+_CASES = {"concept": "case", "fhir.deleted": False}
+
+
+def _list(cases: dict[str, Fields], json: bool) -> None:
+    columns = ("case_number", "step", "status", "case_type", "tier", "opened_at")
+    if json:
+        as_json([{"id": id, **{name: fields.get(name) for name in columns}} for id, fields in cases.items()])
+    elif cases:
+        table(("number", *columns[1:]), [[fields.get(name, "") for name in columns] for fields in cases.values()])
+    else:
+        say("There is none. `casebridge case load FILE` loads a story.")
+
+
+def _records(opened: Repository, reference: str, case: Fields) -> list[dict[str, Any]]:
+    """What says that it belongs to the case, and what the case names."""
+    mine = [stored for type in opened.types() for stored in opened.scan(type, {"record.case": reference, "fhir.deleted": False})]
+    named = [found for name in dict.fromkeys(_references(case)) if (found := opened.find(*name)) and not found.deleted]
+    each = {stored.reference: stored for stored in (*named, *mine) if stored.concept and stored.reference != reference}
+    return [{"concept": stored.concept, "resource": name, "fields": stored.record | stored.local} for name, stored in each.items()]
+
+
+def _references(value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _references(item)
+    elif isinstance(value, str) and (parts := split(value)):
+        yield parts[:2]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else dumps(value)
+    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"

@@ -105,7 +105,7 @@ def _as_json(id: str, found: dict[str, Any]) -> dict[str, Any]:
 
 @click.group()
 def dead() -> None:
-    """Resources that a remote refused, or that could not be kept here."""
+    """What a remote refused, or could not be kept here."""
 
 
 @dead.command("list")

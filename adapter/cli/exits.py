@@ -1,7 +1,6 @@
 """How a command ends: the exit codes, and the one line that a person reads where it failed."""
 
 import traceback
-from typing import Any
 
 import click
 from pymongo.errors import PyMongoError
@@ -42,19 +41,24 @@ class Failure(click.exceptions.Exit):
 class Guarded(click.Group):
     """A group of commands whose failures are one line on standard error and an exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order of a day's work, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> None:
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
+            return
         except CasebridgeError as error:
             code, line = error.exit_code, error.text
             _trace(ctx)
         except PyMongoError as error:
             # Its text can hold a document.
-            code, line = StoreUnavailable.exit_code, f"The database failed ({type(error).__name__}). What was reported done is saved."
+            code, line = StoreUnavailable.exit_code, f"The database failed ({type(error).__name__}); what was reported done is saved."
             _trace(ctx)
-        except (KeyboardInterrupt, Terminated) as error:
-            code, line = (130 if isinstance(error, KeyboardInterrupt) else 143), STOPPED
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (KeyboardInterrupt, click.Abort, Terminated) as error:
+            code, line = (143 if isinstance(error, Terminated) else 130), STOPPED
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""

@@ -25,13 +25,11 @@ def remote() -> None:
 @click.option("--secret-file", help="A file that holds the password or token; read for each request, never stored.")
 @click.option("--secret-env", help="Instead of a file: the environment variable that holds it.")
 @click.option("--sandbox", is_flag=True, help="It never gets a resource that is not tagged as synthetic.")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Pull only this resource type; repeatable. Without: all it can search.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Pull only this type; repeatable.  [default: all it can search]")
 @click.option("--page-size", default=200, show_default=True, type=click.IntRange(1, 1000), help="Resources to ask for at once.")
 @click.option("--bundle-size", default=50, show_default=True, type=click.IntRange(1, 1000), help="Resources to send in one transaction.")
 @click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(1, 3600), help="Seconds to wait for an answer.")
-def add(
-    name: str, url: str, auth: str, user: str | None, secret_file: str | None, secret_env: str | None, types: tuple[str, ...], **settings: Any
-) -> None:
+def add(name: str, url: str, auth: str, types: tuple[str, ...], **options: Any) -> None:
     """Add the FHIR server at URL, to be called NAME.
 
     A secret is never an argument, where others could see it: name the file or the environment variable that holds it.
@@ -40,11 +38,11 @@ def add(
       casebridge remote add hapi http://127.0.0.1:8090/fhir --sandbox
       casebridge remote add city https://ehr.example/fhir --auth bearer --secret-file ~/city.token
     """
-    given = {"kind": auth, "user": user, "secret_file": secret_file, "secret_env": secret_env}
-    config = {key: value for key, value in given.items() if value}
+    given = {name: options.pop(name) for name in ("user", "secret_file", "secret_env")}
+    config = {"kind": auth, **{name: value for name, value in given.items() if value}}
     auth_from(config)
     with bridge() as opened:
-        opened.remotes.add(Remote(name, url, config, types=types, **settings))
+        opened.remotes.add(Remote(name, url, config, types=types, **options))
     say(f"Added. `casebridge remote check {name}` asks it what it can do; `casebridge plan {name}` shows what a sync would do.")
 
 
@@ -105,11 +103,13 @@ def check(name: str, json: bool) -> None:
     line(f"{name} answers: {facts['software'] or 'a server without a name'}, FHIR {facts['fhir_version']}, at {each.url}")
     rows = [(row, "yes" if facts[row] else "no", why) for row, why in _ABILITIES.items()]
     table(("it can", "", "what that means for a sync"), rows)
-    line(f"Pulled are {len(pulled)} types: {', '.join(pulled)}." if pulled else "It has no type that could be pulled.")
+    names = ", ".join(pulled) if len(pulled) <= _NAMED else f"{', '.join(pulled[:_NAMED])} … (--json names all)"
+    line(f"Pulled are {len(pulled)} types: {names}" if pulled else "It has no type that could be pulled.")
     if facts["lacking"]:
         line(f"Asked for but not searchable there: {', '.join(facts['lacking'])}.")
 
 
+_NAMED = 20
 _ABILITIES = {
     "transaction": "many resources go in one request, all or none; without: one by one",
     "history": "what it deletes is noticed; without: not for the types that have no history",

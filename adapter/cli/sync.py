@@ -1,6 +1,7 @@
 """`casebridge plan`, `push`, `pull` and `sync`: what would be done, and doing it, with a certificate that must add up."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from adapter.sync.plan import ACTIONS, Entry
 _SHOWN = 40
 _VALUE = 60
 # What a person wants to see one by one; the others are only counted.
-_TOLD = ("update", "merge", "delete", "conflict", "skip", "dead")
+_TOLD = ("update", "merge", "delete", "conflict")
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 _wait = click.option("--wait", default=0.0, metavar="SECONDS", help="If another sync of this remote runs, wait so long for its end.")
@@ -32,7 +33,9 @@ _all = click.option("--all", "all_", is_flag=True, help=f"Show every entry, not 
 @_all
 @_json
 def plan(remote: str, only: str | None, all_: bool, json: bool) -> None:
-    """Show what a sync with REMOTE would do. Nothing is written, here or there.
+    """Show what a sync would do.
+
+    Nothing is written, here or at REMOTE.
 
     \b
       casebridge plan hapi
@@ -47,7 +50,9 @@ def plan(remote: str, only: str | None, all_: bool, json: bool) -> None:
 @_wait
 @_json
 def push(remote: str, wait: float, json: bool) -> None:
-    """Send REMOTE what it is owed, and print the certificate.
+    """Send a remote what it is owed.
+
+    Prints the certificate.
 
     \b
       casebridge push hapi
@@ -63,7 +68,9 @@ def push(remote: str, wait: float, json: bool) -> None:
 @_all
 @_json
 def pull(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> None:
-    """Bring here what REMOTE has, and print the certificate.
+    """Bring here what a remote has.
+
+    Prints the certificate.
 
     \b
       casebridge pull hapi --dry-run
@@ -82,7 +89,7 @@ def pull(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> Non
 @_all
 @_json
 def sync(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> None:
-    """Pull from REMOTE, then push to it, and print the certificate.
+    """Pull, then push, with a certificate.
 
     The exit code is 0 only if all adds up and nothing waits for a person. Run again after any failure: what was done is kept, and nothing
     is done twice.
@@ -100,28 +107,32 @@ def sync(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> Non
 
 def _show_plan(opened: Bridge, remote: str, only: str | None, all_: bool, json: bool) -> None:
     counts: dict[tuple[str, str], Counter[str]] = {}
-    told: list[Entry | dict[str, Any]] = []
+    shown: list[Entry] = []
+    listed: list[dict[str, Any]] = []
+    reasons: Counter[str] = Counter()
     hidden = 0
     with progress() as report:
         for entry in opened.plan(remote, pull=only != "push", push=only != "pull", progress=report):
             counts.setdefault((entry.direction, entry.type), Counter())[entry.action] += 1
+            if entry.action not in _TOLD and entry.reason:
+                reasons[f"{entry.action}: {entry.reason}"] += 1
             if json and entry.action != "unchanged":
-                told.append(entry.to_json())
+                listed.append(entry.to_json())
             elif not json and entry.action in _TOLD:
-                if all_ or len(told) < _SHOWN:
-                    told.append(entry)
+                if all_ or len(shown) < _SHOWN:
+                    shown.append(entry)
                 else:
                     hidden += 1
     if json:
         summary: dict[str, dict[str, dict[str, int]]] = {}
         for (direction, type), found in sorted(counts.items()):
             summary.setdefault(direction, {})[type] = dict(found)
-        as_json({"remote": remote, "summary": summary, "entries": told})
+        as_json({"remote": remote, "summary": summary, "entries": listed})
         return
     _summary(remote, counts)
-    for entry in told:
-        if isinstance(entry, Entry):
-            _show_entry(entry)
+    _reasons(reasons)
+    for each in shown:
+        _show_entry(each)
     if hidden:
         line(f"… and {hidden} more; --all shows them.")
 
@@ -131,7 +142,8 @@ def _summary(remote: str, counts: dict[tuple[str, str], Counter[str]]) -> None:
         rows = {type: found for (way, type), found in sorted(counts.items()) if way == direction}
         actions = [action for action in ACTIONS if any(found[action] for found in rows.values())]
         if rows:
-            table(("type", *actions), [(type, *(found[action] for action in actions)) for type, found in rows.items()], numbers=actions, title=title)
+            cells = [(type, *(found[action] for action in actions)) for type, found in rows.items()]
+            table(("type", *actions), cells, numbers=actions, title=title)
     if not any(found[action] for found in counts.values() for action in ACTIONS if action != "unchanged"):
         line(f"Nothing to do: {remote} and this database are in step.")
 
@@ -167,35 +179,38 @@ def _run(opened: Bridge, remote: str, only: str | None, wait: float, json: bool)
         as_json(body | {"clean": certificate.clean})
     else:
         show_certificate(body)
-        line(_verdict(certificate))
+        line(_verdict(certificate, sum(1 for _ in opened.conflicts.all(remote))))
     if not certificate.clean:
         raise Failure
 
 
 def show_certificate(body: dict[str, Any]) -> None:
     """Print a certificate, given as `Certificate.to_json` gives it."""
-    pulled = [(type, *(row[column] for column in COLUMNS), "yes" if row["adds up"] else "NO") for type, row in body["pull"].items()]
-    if pulled:
-        table(("type", *COLUMNS, "adds up"), pulled, numbers=COLUMNS, title=f"From {body['remote']} to here")
-    actions = [action for action in ACTIONS if any(action in counts for counts in body["push"].values())]
+    told = {type: row for type, row in body["pull"].items() if any(row[column] for column in COLUMNS) or not row["adds up"]}
+    columns = [column for column in COLUMNS if column == COLUMNS[0] or any(row[column] for row in told.values())]
+    if told:
+        rows = [(type, *(row[column] for column in columns), "yes" if row["adds up"] else "NO") for type, row in told.items()]
+        table(("type", *columns, "adds up"), rows, numbers=columns, title=f"From {body['remote']} to here")
+    if empty := len(body["pull"]) - len(told):
+        line(f"{empty} {'other ' if told else ''}types: nothing new there.")
+    actions = [action for action in ACTIONS if any(counts.get(action) for counts in body["push"].values())]
     if actions:
         rows = [(type, *(counts.get(action, 0) for action in actions)) for type, counts in body["push"].items()]
         table(("type", *actions), rows, numbers=actions, title=f"From here to {body['remote']}")
     _reasons(body["reasons"])
 
 
-def _reasons(reasons: dict[str, int]) -> None:
+def _reasons(reasons: Mapping[str, int]) -> None:
     for reason, count in reasons.items():
         line(f"{count} × {reason}")
 
 
-def _verdict(certificate: Certificate) -> str:
-    waiting = certificate.pulled.total("conflict") + certificate.pushed.total("conflict")
+def _verdict(certificate: Certificate, waiting: int) -> str:
     dead = certificate.pulled.total("dead") + certificate.pushed.total("dead")
     if certificate.clean:
-        return f"In step with {certificate.remote}: {certificate.pulled.written} written here, {certificate.pushed.written} there; all adds up."
+        here, there = certificate.pulled.written, certificate.pushed.written
+        return f"In step with {certificate.remote}: {here} written here, {there} there; all adds up."
     parts = ["it does not add up; the next pull reads those types again"] * (not certificate.holds)
     parts += [f"{waiting} in conflict (`casebridge conflicts list`)"] * bool(waiting)
     parts += [f"{dead} refused (`casebridge dead list`)"] * bool(dead)
     return f"Not in step with {certificate.remote}: {'; '.join(parts)}."
-

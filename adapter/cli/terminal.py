@@ -23,11 +23,6 @@ LINE_SECONDS = 3.0
 _WIDE = 10_000
 
 
-def console() -> Console:
-    """Standard output as it is now; not a terminal, it is wide enough that nothing is cut."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=False)
-
-
 def as_json(value: Any) -> None:
     """Print one JSON document."""
     click.echo(msgspec.json.format(dumps(value), indent=2))
@@ -45,14 +40,20 @@ def say(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Sequence[str] = (), title: str = "") -> None:
     """Print rows under their columns; `numbers` are the columns aligned right, where 0 is shown as a dot."""
-    shown = Table(box=None, pad_edge=False, title=title or None, title_justify="left", title_style="bold", header_style="dim", padding=(0, 2, 0, 0))
+    shown = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         shown.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         cells = zip(columns, row, strict=True)
         shown.add_row(*(Text("·" if column in numbers and cell == 0 else str(cell)) for column, cell in cells))
-    with console() as out:
+    # Not a terminal, nothing is cut.
+    out = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    with out.capture() as text:
         out.print(shown)
+    if title:
+        line(click.style(title, bold=True))
+    for each in text.get().splitlines():
+        line(each.rstrip())
 
 
 @contextmanager
@@ -83,4 +84,4 @@ class _Lines:
         now = time.monotonic()
         if now - self._last >= LINE_SECONDS:
             self._last = now
-            say(f"{what}: {done}{f' of {total}' if total else ''}")
+            say(f"{what}: {done} of {total}" if total else f"{what}: {done}" if done else f"{what} …")

@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +23,11 @@ _SHOWN = 40
 @click.option("--atomic", is_flag=True, help="All in one transaction, and nothing if any is bad.")
 @click.option("--json", "json", is_flag=True, help="The report as JSON.")
 def import_(paths: tuple[Path, ...], atomic: bool, json: bool) -> None:
-    """Import FHIR resources from files or folders: .json (also Bundles), .ndjson, both also .gz or .zst.
+    """Import FHIR resources from files or folders.
 
-    Resources keep their ids. The same content again changes nothing; other content is a new version. What is bad is named with file, line
-    and reason and left out, the rest is imported, and the exit code is 1.
+    Read are .json (also Bundles) and .ndjson, both also .gz or .zst. Resources keep their ids. The same content again changes nothing;
+    other content is a new version. What is bad is named with file, line and reason and left out, the rest is imported, and the exit code
+    is 1.
 
     \b
       casebridge import patients.ndjson.gz bundle.json
@@ -62,9 +63,9 @@ def _show(loaded: Loaded, atomic: bool) -> None:
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this resource type; repeatable.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder (one TYPE.ndjson each), or a file .ndjson or .ndjson.gz.")
 def export(types: tuple[str, ...], out: Path | None) -> None:
-    """Write the current resources as NDJSON, as a read would answer them; without --out to standard output.
+    """Write the current resources as NDJSON.
 
-    A file appears under its name when it is whole.
+    Each is as a read would answer it. Without --out they go to standard output. A file appears under its name when it is whole.
 
     \b
       casebridge export --type Patient | head -1
@@ -117,15 +118,16 @@ def _to_file(opened: Repository, types: list[str], out: Path, report: Report) ->
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[IO[bytes]]:
+def _whole(out: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """A file that takes its name when it is complete; before that, and if it never is, there is none."""
     partial = out.with_name(f".{out.name}.partial")
     try:
-        with ExitStack() as stack:
-            file: IO[bytes] = stack.enter_context(partial.open("wb"))
+        with partial.open("wb") as file:
             if out.suffix == ".gz":
-                file = stack.enter_context(gzip.GzipFile(filename="", fileobj=file, mode="wb"))  # type: ignore[assignment]
-            yield file
+                with gzip.GzipFile(filename="", fileobj=file, mode="wb") as packed:
+                    yield packed
+            else:
+                yield file
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)

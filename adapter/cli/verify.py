@@ -18,9 +18,10 @@ _SHOWN = 100
 @click.option("--notes", is_flag=True, help="Also list what is worth knowing and no fault, such as references to what is not here.")
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def verify(repair: bool, notes: bool, json: bool) -> None:
-    """Check every stored resource against its record, index, links and history.
+    """Check that the store holds together.
 
-    The exit code is 1 if something does not hold. Names and ids are shown, no content.
+    Every resource is compared with its record, index, links and history. The exit code is 1 if something does not hold. Types and ids
+    are shown, no content.
 
     \b
       casebridge verify

@@ -195,7 +195,8 @@ class Answers:
                 continue
             values = [value for answer in _objects(item, "answer") if (value := VALUE.read(answer, [])) is not ABSENT]
             if link_id in tree.items:
-                report.append(Problem("item.linkId", "two items have the same linkId; both are left as they are"))
+                if link_id not in tree.not_ours:
+                    report.append(Problem("item.linkId", "items have the same linkId; they are left as they are"))
                 tree.not_ours.add(link_id)
             elif values and (UNREADABLE in values or "modifierExtension" in item):
                 report.append(Problem("item.answer.value[x]", "an answer that is not understood; the item is left as it is"))

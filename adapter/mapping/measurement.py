@@ -1,6 +1,6 @@
 """Measurement ↔ Observation, of anything and from anybody: http://hl7.org/fhir/R4/observation.html"""
 
-from adapter.mapping.choices import Choice, OneOf
+from adapter.mapping.choices import Choice
 from adapter.mapping.codecs import instant, moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, codes, refs
@@ -26,8 +26,7 @@ MEASUREMENT = Mapping(
         coded("status", "status", STATUS),
         codes("category", "categories"),
         Codeable("code", "code"),
-        OneOf("effective", Field("effectiveDateTime", "effective_at", moment)),
-        OneOf("effective", period("effectivePeriod", "effective_period")),
+        Choice("effective", "effective", (Field("effectiveDateTime", "date_time", moment), period("effectivePeriod"))),
         Field("issued", "issued_at", instant),
         refs("performer", "performers"),
         VALUE,

@@ -15,7 +15,6 @@ _MISSING: Any = object()
 # What tells list items apart, tried in order: the first that every item of all three lists has, each once, is taken.
 # Items are matched by what they are about (a url, an identifier, whom they refer to), never by position.
 _KEYS: tuple[tuple[str, ...], ...] = (
-    ("url",),
     ("linkId",),
     ("id",),
     ("system", "value"),
@@ -208,7 +207,7 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
     if all(isinstance(item, str | int) for item in items):
         candidates: Iterator[Callable[[Any], str | None]] = iter((dumps,))
     elif all(isinstance(item, dict) for item in items):
-        candidates = iter(_reader(paths) for paths in _KEYS)
+        candidates = iter((_reader(("url",)), _extension_key, *(_reader(paths) for paths in _KEYS)))
     else:
         return None
     for candidate in candidates:
@@ -216,6 +215,12 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
         if all(None not in side and len(set(side)) == len(side) for side in labels):
             return candidate  # type: ignore[return-value]
     return None
+
+
+def _extension_key(item: Any) -> str | None:
+    """A complex extension that occurs several times is about what its first part says: a risk factor's kind, a reviewed goal."""
+    parts = item.get("extension")
+    return dumps([item["url"], parts[0]]) if "url" in item and isinstance(parts, list) and parts else _reader(("url",))(item)
 
 
 def _reader(paths: tuple[str, ...]) -> Callable[[Any], str | None]:

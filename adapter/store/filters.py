@@ -35,6 +35,8 @@ def conditions(parameter: Parameter, modifier: str, values: Sequence[str], base:
     if parameter.name == "_id":
         return [_id(modifier, [*map(unescape, values)])]
     path = f"fhir.index.{parameter.name}"
+    if not parameter.paths:
+        raise _unmodified(parameter, modifier)
     if modifier == "missing":
         if values not in (["true"], ["false"]):
             raise malformed(parameter.name, "true or false")

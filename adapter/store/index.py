@@ -126,7 +126,7 @@ def _points_to(node: Any, target: str) -> bool:
     text = node.get("reference")
     if not isinstance(text, str):
         return node.get("type") == target
-    return f"/{text}".rpartition("/_history/")[0].endswith(target) if "/_history/" in text else text.split("/")[-2:-1] == [target]
+    return text.partition("/_history/")[0].split("/")[-2:-1] == [target]
 
 
 def _token(value: Any) -> Iterator[str]:

@@ -107,7 +107,7 @@ def parse(type: str, params: Iterable[tuple[str, str]], *, strict: bool = True, 
     low, high = BEGIN, END
     for name, value in params:
         code, _, modifier = name.partition(":")
-        if code in CONTROLS:
+        if name in CONTROLS:
             controls[name].append(value)
         elif code not in rows:
             if strict:

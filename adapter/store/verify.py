@@ -1,4 +1,4 @@
-"""Whether the store holds together: every face against its record, index, links, history and outbox. Findings hold no value of a resource."""
+"""Whether the store holds together: every face against its record, index, links, history and outbox. Findings hold no resource's value."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -92,7 +92,7 @@ def _tried(request: Request, number: int, item: Any, dispatch: Dispatch) -> str:
         inner = _at(number, _entry, request, number, item).request
         if not inner.path.strip("/"):
             raise Invalid("A Bundle inside a Bundle is not carried out.")
-        return _answered(dispatch(inner))
+        return _answered(_at(number, dispatch, inner))
     except CasebridgeError as error:
         return _answered(Answer(error.status), outcome(error))
 

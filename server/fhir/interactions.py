@@ -30,7 +30,7 @@ def read(request: Request, repository: Repository, type: str, id: str) -> Answer
 def vread(request: Request, repository: Repository, type: str, id: str, version: str) -> Answer:
     """One version as it was stored, or 304 where the caller has it."""
     parameters(type)
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
+    if not _is_number(version):
         raise NotFound(f"There is no such version of this {type}.")
     return _unless_known(request, Answer.of(repository.vread(type, id, int(version))))
 
@@ -99,11 +99,14 @@ def find(request: Request, repository: Repository, type: str) -> Answer:
 def history_instance(request: Request, repository: Repository, type: str, id: str) -> Answer:
     """The versions of one resource, newest first, deletions included."""
     parameters(type)
-    since, count, _ = _history_params(request)
+    since, count, cursor = _history_params(request)
+    if cursor is not None and not _is_number(cursor):
+        raise Invalid("The parameter _cursor is not one of a next link.", expression=["_cursor"])
     versions = [stored for stored in repository.versions(type, id) if stored.updated >= since]
-    # One resource's history is answered whole unless the caller wants the newest few only.
-    shown = versions[:count] if request.param("_count") else versions
-    return Answer(200, _history(request, f"{type}/{id}/_history", shown, None, len(versions)))
+    behind = [stored for stored in versions if cursor is None or stored.version < int(cursor)]
+    shown = behind[:count]
+    following = str(shown[-1].version) if len(behind) > len(shown) else None
+    return Answer(200, _history(request, f"{type}/{id}/_history", shown, following, len(versions)))
 
 
 def history_type(request: Request, repository: Repository, type: str) -> Answer:
@@ -133,7 +136,7 @@ def _history_params(request: Request) -> tuple[datetime, int, str | None]:
     moment = span(since.replace(" ", "+")) if since else (BEGIN, BEGIN)
     if moment is None:
         raise Invalid("_since needs an instant.", expression=["_since"])
-    if not (count.isascii() and count.isdigit() and len(count) < 10):
+    if not _is_number(count):
         raise Invalid("_count needs a whole number that is not negative.", expression=["_count"])
     return moment[0], min(int(count) or search.DEFAULT_COUNT, search.MAX_COUNT), request.param("_cursor")
 
@@ -173,6 +176,10 @@ def _links(base: str, path: str, params: Sequence[tuple[str, str]], cursor: str 
         rest = [(name, value) for name, value in params if name != "_cursor"]
         links["next"] = f"{here}?{urlencode([*rest, ('_cursor', cursor)])}"
     return links
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _form(request: Request) -> list[tuple[str, str]]:

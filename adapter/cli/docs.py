@@ -1,0 +1,106 @@
+"""`casebridge docs`: the documents that are made from tables and code, written or compared."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from adapter import errors
+from adapter.cli.exits import CODES, Failure
+from adapter.cli.terminal import line, say
+from adapter.errors import CasebridgeError, Invalid
+from adapter.mapping.document import document
+from adapter.store.search_parameters import COMMON, table
+
+_ROOT = Path(__file__).parents[2]
+_MADE = "by `make docs`; do not edit it."
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a document is not current.")
+@click.pass_context
+def docs(ctx: click.Context, check: bool) -> None:
+    """Write the documents that are made from code.
+
+    They are docs/mapping.md, cli.md, errors.md and search.md of a source checkout.
+
+    \b
+      casebridge docs --check
+    """
+    folder = _ROOT / "docs"
+    if not (_ROOT / "pyproject.toml").exists():
+        raise Invalid("The documents belong to a source checkout; this is an installed casebridge.")
+    made: dict[str, Callable[[], str]] = {
+        "mapping.md": document,
+        "cli.md": lambda: commands(ctx.find_root().command),
+        "errors.md": error_table,
+        "search.md": search_table,
+    }
+    stale = []
+    for name, make in made.items():
+        path, text = folder / name, make()
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, "utf-8")
+            say(f"docs/{name} written.")
+    if check and stale:
+        line(f"Not current: {', '.join(f'docs/{name}' for name in stale)}. `make docs` writes them.")
+        raise Failure
+
+
+def commands(root: click.Command) -> str:
+    """The command line as Markdown: every command's help, and the exit codes."""
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in CODES.items())
+    parts = [
+        f"# Command line\n\nMade from the commands in `adapter/cli` {_MADE}\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}\n"
+    ]
+    parts += [f"## {path}\n\n```\n{text}\n```\n" for path, text in _helps(root, "casebridge", None)]
+    return "\n".join(parts)
+
+
+def _helps(command: click.Command, path: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
+    # A fixed width, or the text would depend on whose terminal makes it.
+    ctx = click.Context(
+        command, info_name=path if parent is None else command.name, parent=parent, terminal_width=100, max_content_width=100
+    )
+    yield path, command.get_help(ctx).rstrip()
+    if isinstance(command, click.Group):
+        for name, inner in sorted(command.commands.items()):
+            yield from _helps(inner, f"{path} {name}", ctx)
+
+
+def error_table() -> str:
+    """Every kind of error as Markdown: what an API caller and a script see of it."""
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, CasebridgeError) and kind is not CasebridgeError
+    ]
+    rows = [f"| {kind.__name__} | {kind.status} | {kind.issue_code} | {kind.exit_code} | {_first(kind)} |" for kind in kinds]
+    head = "| error | HTTP status | FHIR issue code | exit code | meaning |\n|---|---|---|---|---|"
+    intro = "An error's text never holds a value of a resource or record; `expression` names elements."
+    return "\n".join([f"# Errors\n\nMade from `adapter/errors.py` {_MADE}\n\n{intro}\n", head, *rows]) + "\n"
+
+
+def _first(kind: type) -> str:
+    return (kind.__doc__ or "").strip().partition("\n")[0].replace("|", "\\|")
+
+
+def search_table() -> str:
+    """The search parameters as Markdown."""
+    common = [f"| {row.name} | {row.kind} | {', '.join(row.paths)} |" for row in COMMON]
+    head = "| parameter | kind | elements |\n|---|---|---|"
+    parts = [f"# Search parameters\n\nMade from `adapter/store/search_parameters.py` {_MADE}\n\n## All types\n", head, *common, ""]
+    named = {type: [row for row in found.values() if row not in COMMON] for type, found in table().items()}
+    for type, own in sorted(named.items()):
+        if [row.name for row in own] != ["identifier"] and own:
+            cells = [f"| {row.name} | {row.kind} | {', '.join(f'`{path}`' for path in row.paths)} |" for row in own]
+            parts += [f"## {type}\n", head, *cells, ""]
+    others = sorted(type for type, own in named.items() if [row.name for row in own] == ["identifier"])
+    parts.append(f"## By identifier only\n\n{', '.join(others)}.\n")
+    without = sorted(type for type, own in named.items() if not own)
+    if without:
+        parts.append(f"## By what is common to all only\n\n{', '.join(without)}.\n")
+    return "\n".join(parts)
