@@ -8,6 +8,7 @@ import click
 from adapter import log
 from adapter.cli.case import case
 from adapter.cli.conflicts import conflicts, dead
+from adapter.cli.demo import demo
 from adapter.cli.docs import docs
 from adapter.cli.exits import CODES, Guarded, raise_terminated
 from adapter.cli.mapping import mapping
@@ -45,7 +46,7 @@ def cli(debug: bool) -> None:  # noqa: ARG001 - Guarded looks at it
     log.set_level(Settings.from_env().log_level)
 
 
-for command in (serve, remote, plan, push, pull, sync, conflicts, dead, import_, export, case, verify, sandbox, mapping, docs):
+for command in (serve, remote, plan, push, pull, sync, conflicts, dead, import_, export, case, verify, sandbox, mapping, docs, demo):
     cli.add_command(command)
 
 

@@ -26,6 +26,7 @@ def remote() -> None:
 @click.option("--secret-env", help="Instead of a file: the environment variable that holds it.")
 @click.option("--sandbox", is_flag=True, help="It never gets a resource that is not tagged as synthetic.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Pull only this type; repeatable.  [default: all it can search]")
+@click.option("--mine", is_flag=True, help="Pull only what was born in a casebridge: for a server that others use too.")
 @click.option("--page-size", default=200, show_default=True, type=click.IntRange(1, 1000), help="Resources to ask for at once.")
 @click.option("--bundle-size", default=50, show_default=True, type=click.IntRange(1, 1000), help="Resources to send in one transaction.")
 @click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(1, 3600), help="Seconds to wait for an answer.")

@@ -1,7 +1,8 @@
 """Saving case management records through the one write door: the faces of a record, what is derived from it, and whole stories."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,10 @@ from adapter.care.instrument import names
 from adapter.care.questionnaire import canonical, questionnaire
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS
-from adapter.cases.story import Story, replay
+from adapter.cases.story import Saved, Story, replay
 from adapter.config import SYNTHETIC_TAG
 from adapter.errors import Invalid, NotFound
-from adapter.fhir.resource import Raw, dumps
+from adapter.fhir.resource import Raw
 from adapter.mapping.derived import derived
 from adapter.mapping.registry import faces, mappings_of
 from adapter.store.documents import Change, Stored
@@ -104,42 +105,36 @@ def load_story(repository: Repository, story: Story, *, progress: Callable[[int,
     Raises RuleViolated where the process does not allow what the story tells.
     """
     state = State(repository.database)
-    print_ = hashlib.sha256(
-        dumps([vars(entry) | {"saves": [vars(saved) for saved in entry.saves]} for entry in story.entries]).encode()
-    ).hexdigest()
-    known: dict[str, Any] = state.get("state", f"story:{story.name}") or {}
-    done = known.get("done", 0) if known.get("print", print_) == print_ else 0
-    changed_since = bool(known) and known.get("print") != print_
-    written: dict[str, tuple[str, str, Fields]] = {}
+    mark = hashlib.sha256(repr(story.entries).encode()).hexdigest()
+    known = state.get("state", f"story:{story.name}")
     steps = list(replay(story))
-    for place, (_, records) in enumerate(steps, start=1):
-        written.update({saved.reference: (saved.concept, saved.id, saved.fields) for saved in records})
-        if place > done and not changed_since:
-            _commit(repository, state, story, [vars(saved) for saved in records], place, print_)
+    last = {saved.reference: saved for _, records in steps for saved in records}
+    if known is None or known["mark"] == mark:
+        done = known["done"] if known else 0
+        for place, (_, records) in list(enumerate(steps, start=1))[done:]:
+            _commit(repository, state, story, records, {"done": place, "mark": mark})
             progress(place, len(steps))
-    if changed_since:
-        records_now = [{"concept": concept, "id": id, "fields": fields} for concept, id, fields in written.values()]
-        _commit(repository, state, story, records_now, len(steps), print_)
+    else:
+        done = len(steps) - 1
+        _commit(repository, state, story, last.values(), {"done": len(steps), "mark": mark})
         progress(len(steps), len(steps))
-    case = next(reference for reference, (concept, _, _) in written.items() if concept == "case")
-    counts: dict[str, int] = {}
-    for concept, id, fields in written.values():
-        for type in {mapping.type for mapping in faces(concept, fields)} | {
-            raw["resourceType"] for raw in derived(concept, id, "", fields)
-        }:
-            counts[type] = counts.get(type, 0) + 1
-    return Loaded(story.name, case, len(steps) - done, counts)
+    counts: Counter[str] = Counter()
+    for saved in last.values():
+        counts.update(mapping.type for mapping in faces(saved.concept, saved.fields))
+        counts.update(raw["resourceType"] for raw in derived(saved.concept, saved.id, "", saved.fields))
+    case = next(saved.reference for saved in last.values() if saved.concept == "case")
+    return Loaded(story.name, case, len(steps) - done, dict(counts))
 
 
-def _commit(repository: Repository, state: State, story: Story, records: list[dict[str, Any]], place: int, print_: str) -> None:
-    """One entry's records; several versions of one resource in an entry would be the last of them."""
+def _commit(repository: Repository, state: State, story: Story, records: Iterable[Saved], progress: dict[str, Any]) -> None:
+    """One entry's records, and how far the story is, in one transaction."""
     wanted: dict[tuple[str, str], Change] = {}
     for saved in records:
-        for change in changes(repository, saved["concept"], saved["id"], saved["fields"], synthetic=True):
+        for change in changes(repository, saved.concept, saved.id, saved.fields, synthetic=True):
             wanted[change.type, change.id] = change
 
     def remember(session: ClientSession) -> None:
-        state.put("state", f"story:{story.name}", {"done": place, "print": print_}, session)
+        state.put("state", f"story:{story.name}", progress, session)
 
     repository.commit(list(wanted.values()), also=remember)
 

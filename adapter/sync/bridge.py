@@ -18,7 +18,7 @@ from adapter.store.state import State
 from adapter.sync import lease
 from adapter.sync.certificate import Certificate
 from adapter.sync.conflicts import Conflicts
-from adapter.sync.edge import Edge
+from adapter.sync.edge import Edge, own_search
 from adapter.sync.plan import Entry
 from adapter.sync.pull import Puller, ahead, known_ids, own_ids, types_to_pull
 from adapter.sync.push import Pusher, seed
@@ -64,7 +64,7 @@ class Bridge:
         if pull:
             puller = self._puller(visit)
             for type, since in self._types(visit):
-                for page in visit.client.search(type, _filter(since)):
+                for page in visit.client.search(type, _query(visit.remote, type, since)):
                     yield from puller.plan(type, page.entries)
                 yield from puller.deletions(type, self._deleted(visit, type, since))
                 progress(type, 0, 0)
@@ -139,9 +139,11 @@ class Bridge:
         for type in types_to_pull(visit.remote, visit.capability):
             cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
             since = cursor["since"] if cursor else None
-            types.append((type, since))
-            if visit.client.count(type, _filter(since)):
-                visit.edge.known.update(own_ids(visit.client, type, _filter(since)))
+            askable = next(iter(own_search(type))) in visit.capability.search_params(type) | {"_tag"}
+            if askable or not visit.remote.mine:
+                types.append((type, since))
+            if askable and visit.client.count(type, _query(visit.remote, type, since)):
+                visit.edge.known.update(own_ids(visit.client, type, _query(visit.remote, type, since)))
         return types
 
     def _pull(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
@@ -159,7 +161,7 @@ class Bridge:
         self, visit: _Visit, receiver: Receiver, type: str, since: datetime | None, certificate: Certificate, progress: Progress
     ) -> None:
         tally = certificate.pulled
-        query = _filter(since)
+        query = _query(visit.remote, type, since)
         tally.expected[type] = visit.client.count(type, query)
         seen: set[tuple[str, str | None]] = set()
         if tally.expected[type]:
@@ -212,9 +214,10 @@ class Bridge:
         certificate.pushed.add(sender.send(entries, count))
 
 
-def _filter(since: datetime | None) -> dict[str, str]:
+def _query(remote: Remote, type: str, since: datetime | None) -> dict[str, str]:
     """The search for what changed since then, the moment itself counted in."""
-    return {"_lastUpdated": f"ge{instant(since)}"} if since else {}
+    changed = {"_lastUpdated": f"ge{instant(since)}"} if since else {}
+    return {**(own_search(type) if remote.mine else {}), **changed}
 
 
 def _fresh(resources: list[Raw], seen: set[tuple[str, str | None]]) -> list[Raw]:

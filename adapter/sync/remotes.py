@@ -24,6 +24,8 @@ class Remote:
     """Takes nothing that is not tagged as synthetic."""
     types: tuple[str, ...] = ()
     """The resource types to pull; none named: all that the remote can search."""
+    mine: bool = False
+    """Pull only what was born in a casebridge: on a server that others use too."""
     page_size: int = 200
     bundle_size: int = 50
     """How many entries go into one transaction."""

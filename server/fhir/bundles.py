@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from adapter.errors import CasebridgeError, Invalid, MultipleMatches, NotFound
 from adapter.fhir import references
@@ -70,20 +70,20 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
     if not isinstance(asked, dict) or asked.get("method") not in _ORDER or not isinstance(asked.get("url"), str):
         raise Invalid(f"An entry needs a request with a url and one of the methods {', '.join(_ORDER)}.")
     full_url = item.get("fullUrl")
-    url = urlsplit(asked["url"].removeprefix(request.base).lstrip("/"))
+    path, _, query = asked["url"].removeprefix(request.base).lstrip("/").partition("?")
     conditions = {header: asked[name] for name, header in _CONDITIONS.items() if isinstance(asked.get(name), str)}
     resource = item.get("resource")
     inner = Request(
         method=asked["method"],
-        path=url.path,
+        path=path,
         base=request.base,
-        params=parse_qsl(url.query, keep_blank_values=True),
+        params=parse_qsl(query, keep_blank_values=True),
         headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}", **conditions},
         body=resource if isinstance(resource, dict) else b"",
     )
     if inner.method in ("POST", "PUT"):
         resource_type(inner.resource())
-    type, _, id = url.path.partition("/")
+    type, _, id = path.partition("/")
     return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
 
 
@@ -154,7 +154,7 @@ def _write(item: _Entry, repository: Repository) -> writes.Write:
 def _distinct(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> None:
     seen: set[Any] = set()
     for item, write in zip(entries, planned, strict=True):
-        claimed = [("claim", write.claim.criteria)] if write.claim else []
+        claimed = [("claim", write.claim.condition)] if write.claim else []
         for identity in [(write.type, write.id), *claimed]:
             if identity in seen and not (write.found and item.request.method == "POST"):
                 raise Invalid("Two entries of a transaction write one resource.", expression=[f"Bundle.entry[{item.number}]"])

@@ -3,28 +3,19 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 
 from adapter.errors import Invalid, MultipleMatches, VersionConflict
 from adapter.fhir.resource import Raw, check_structure
-from adapter.store import search
-from adapter.store.documents import Change, Document, Stored
+from adapter.store import claims, search
+from adapter.store.documents import Change, Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 
 # Every round that fails means that another writer's round succeeded.
 _ROUNDS = 100
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The sole right to create the resource of a condition: `criteria` are normalised, `holder` had the right before."""
-
-    criteria: str
-    holder: str | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Write:
     raw: Raw | None = None
     expect: int = 0
     creates: bool = False
-    claim: Claim | None = None
+    claim: claims.Claim | None = None
     found: Stored | None = None
 
 
@@ -80,7 +71,7 @@ def settle(repository: Repository, plan: Callable[[], Sequence[Write]]) -> list[
             stored = iter(
                 repository.commit(
                     [Change(write.type, write.id, write.raw, write.expect) for write in due],
-                    also=lambda session, due=due: _claim(repository.database, due, session),  # type: ignore[misc]
+                    also=lambda session, due=due: _claim(repository, due, session),  # type: ignore[misc]
                 )
             )
         except VersionConflict:
@@ -91,7 +82,7 @@ def settle(repository: Repository, plan: Callable[[], Sequence[Write]]) -> list[
 
 def select(repository: Repository, type: str, criteria: str, base: str) -> list[search.Row]:
     """What a condition selects: none, one, or two for any more. Raises Invalid where it selects nothing in particular."""
-    return search.run(repository.database, replace(_query(type, criteria, base), count=2)).rows
+    return search.run(repository.database, _query(type, _pairs(criteria), base)).rows
 
 
 def check_id(id: str) -> None:
@@ -117,34 +108,31 @@ def _current(repository: Repository, type: str, id: str, if_match: int | None) -
     return current
 
 
-def _query(type: str, criteria: str, base: str) -> search.Query:
-    pairs = parse_qsl(criteria.lstrip("?"), keep_blank_values=True)
-    if not pairs or any(name.partition(":")[0] in search.CONTROLS for name, _ in pairs):
+def _query(type: str, criteria: Sequence[tuple[str, str]], base: str) -> search.Query:
+    if not criteria or any(name.partition(":")[0] in search.CONTROLS for name, _ in criteria):
         raise Invalid("A condition needs search parameters, and none of those that only shape the answer.")
-    return search.parse(type, pairs, base=base)
+    return replace(search.parse(type, criteria, base=base), count=2)
 
 
 def _unless_found(repository: Repository, write: Write, criteria: str, base: str) -> Write:
-    pairs = sorted(parse_qsl(criteria.lstrip("?"), keep_blank_values=True))
-    key = f"{write.type}?{urlencode(pairs)}"
-    # The claim is read before the search: what the search does not find then, the claim's holder is not.
-    claim = repository.database["claims"].find_one({"_id": key})
-    rows = select(repository, write.type, criteria, base)
+    pairs = _pairs(criteria)
+    query = _query(write.type, pairs, base)
+    claim = claims.claim(repository.database, write.type, pairs)
+    rows = search.run(repository.database, query).rows
     if len(rows) > 1:
         raise MultipleMatches("If-None-Exist selects several resources.")
     if rows:
-        return replace(write, id=rows[0].id, creates=False, found=repository.find(write.type, rows[0].id))
-    return replace(write, claim=Claim(key, claim["holder"] if claim else None))
+        found = repository.find(write.type, rows[0].id)
+        # Deleted since the search: written as new under its id, it fails, and all is planned again.
+        return replace(write, id=rows[0].id, creates=False, found=None if found is None or found.deleted else found)
+    return replace(write, claim=claim)
 
 
-def _claim(database: Database[Document], writes: Sequence[Write], session: ClientSession) -> None:
-    """Take the claims of these writes, in their transaction. Raises DuplicateKeyError or VersionConflict where another writer has one."""
+def _pairs(criteria: str) -> list[tuple[str, str]]:
+    return parse_qsl(criteria.lstrip("?"), keep_blank_values=True)
+
+
+def _claim(repository: Repository, writes: Sequence[Write], session: ClientSession) -> None:
     for write in writes:
-        if write.claim is None:
-            continue
-        if write.claim.holder is None:
-            database["claims"].insert_one({"_id": write.claim.criteria, "holder": write.id}, session=session)
-            continue
-        held = {"_id": write.claim.criteria, "holder": write.claim.holder}
-        if database["claims"].update_one(held, {"$set": {"holder": write.id}}, session=session).matched_count != 1:
-            raise VersionConflict("Another writer took the right to create this resource.")
+        if write.claim:
+            claims.take(repository.database, write.claim, write.id, session)
