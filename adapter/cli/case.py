@@ -29,9 +29,9 @@ def case() -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def load(files: tuple[Path, ...], json: bool) -> None:
-    """Load case stories: what was recorded and which steps were taken, moment by moment.
+    """Load whole case stories.
 
-    All FILES are checked before any is loaded. Each moment of a story is one transaction; loading a story again goes on where it stopped.
+    A story says what was recorded and which steps were taken, moment by moment. All FILES are checked before any is loaded. Each moment of a story is one transaction; loading a story again goes on where it stopped.
     Everything in a story is tagged as synthetic.
 
     \b
@@ -64,7 +64,9 @@ def _story(path: Path) -> story.Story:
 @click.argument("case_", metavar="CASE", required=False)
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def show(case_: str | None, json: bool) -> None:
-    """Show CASE (its number or id) and what belongs to it. Without CASE: which cases there are.
+    """Show a case, or which cases there are.
+
+    CASE is its number or id; with it comes what belongs to the case.
 
     \b
       casebridge case show

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import click
 
@@ -67,8 +68,12 @@ def demo(once: bool, url: str | None, port: int) -> None:
             remote = Remote("hospital", address, sandbox=True, mine=url is not None)
             bridge.remotes.add(remote)
             check = Check({})
-            _live(bridge, check)
+            # On a server that others use, each run has ids of its own, so that nobody's demo meets another's.
+            _live(bridge, check, run=f" {uuid4().hex[:8]}" if url else "")
             _exchange(bridge, remote, check, neighbours)
+            if url:
+                line("")
+                line("To take all of it away there again: CASEBRIDGE_DATABASE=casebridge_demo casebridge sandbox clean hospital")
             if once:
                 if not all(check.held.values()):
                     raise Failure
@@ -102,10 +107,11 @@ def _hospital(database: Any, url: str | None) -> Iterator[tuple[str, int]]:
         thread.join(5)
 
 
-def _live(bridge: Bridge, check: Check) -> None:
+def _live(bridge: Bridge, check: Check, run: str) -> None:
     _title("Two cases", "each lived through the seven steps, every transition by the rules")
     for name in _STORIES:
-        told = story.parse(parse((_FIXTURES / "cases" / name).read_bytes()))
+        raw = parse((_FIXTURES / "cases" / name).read_bytes())
+        told = story.parse({**raw, "story": f"{raw['story']}{run}"})
         with progress() as report:
             loaded = load_story(bridge.repository, told, progress=partial(report, told.title))
         path = [entry.transition for entry in told.entries if entry.transition]
@@ -135,7 +141,8 @@ def _exchange(bridge: Bridge, remote: Remote, check: Check, neighbours: int) -> 
     first = _sync(bridge, remote)
     check.that("the certificate adds up and nothing waits", first.clean)
     check.that("all that was planned was made there", first.pushed.total("create") == sum(planned.values()))
-    check.that("all that the hospital has is here", first.pulled.total("create") == neighbours)
+    if neighbours:
+        check.that("all that the hospital has is here", first.pulled.total("create") == neighbours)
 
     _title("Second sync", "nothing changed, so nothing is written on either side")
     second = _sync(bridge, remote, show=False)

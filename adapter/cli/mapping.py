@@ -29,9 +29,10 @@ def mapping() -> None:
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1), help="How many resources to explain.")
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def explain_(file: Path, limit: int, json: bool) -> None:
-    """Show for each resource in FILE what is read into the record, what passes through as sent, and what could not be read.
+    """Show what is read of a resource, and what passes through.
 
-    Nothing is stored, and no database is needed.
+    For each resource in FILE: which element is read into which field of the record, which elements are kept as sent, and what could not
+    be read. Nothing is stored, and no database is needed.
 
     \b
       casebridge mapping explain patient.json
@@ -95,9 +96,9 @@ def _as_json(item: Item, each: Explained) -> dict[str, Any]:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def check(paths: tuple[Path, ...], json: bool) -> None:
-    """Try the mapping's laws on every resource in PATHS: .json, .ndjson, both also .gz or .zst, and folders.
+    """Try the mapping's laws on any resources.
 
-    GetPut: putting a resource's own record back leaves its text as it was. PutGet: its record, put onto nothing and read again, is the
+    PATHS are .json and .ndjson files, both also .gz or .zst, and folders. GetPut: putting a resource's own record back leaves its text as it was. PutGet: its record, put onto nothing and read again, is the
     same record. Each difference is shown by its path; the exit code is 1 on any, and for what cannot be read. No database is needed.
 
     \b

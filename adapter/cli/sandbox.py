@@ -31,9 +31,9 @@ def sandbox() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "json", is_flag=True, help="As JSON; needs --yes.")
 def clean(remote: str, yes: bool, json: bool) -> None:
-    """Delete at REMOTE what carries a casebridge identifier and the synthetic tag, and nothing else.
+    """Delete at a remote what was made there for trying.
 
-    What refers to another goes first. Here nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so that
+    That is what carries both a casebridge identifier and the synthetic tag, and nothing else. What refers to another goes first. Here nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so that
     the next push would make them anew.
 
     \b

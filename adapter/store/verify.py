@@ -159,7 +159,8 @@ def _missing_versions(repository: Repository, type: str, documents: list[Documen
 
 
 def _version(document: Document) -> int:
-    version = document.get("fhir", {}).get("version")
+    face = document.get("fhir")
+    version = face.get("version") if isinstance(face, dict) else None
     return version if isinstance(version, int) else 0
 
 

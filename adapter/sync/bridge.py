@@ -139,7 +139,7 @@ class Bridge:
         for type in types_to_pull(visit.remote, visit.capability):
             cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
             since = cursor["since"] if cursor else None
-            askable = next(iter(own_search(type))) in visit.capability.search_params(type) | {"_tag"}
+            askable = next(iter(own_search(type))) in visit.capability.search_params(type)
             if askable or not visit.remote.mine:
                 types.append((type, since))
             if askable and visit.client.count(type, _query(visit.remote, type, since)):

@@ -21,6 +21,9 @@ _TAGGED = frozenset(
     | {"TestScript", "VerificationResult"}
 )
 
+# Beside the id, on those types: HAPI 8.8 refuses a search for all tags of a system.
+_BORN = "casebridge"
+
 
 def own_id(raw: Raw) -> str | None:
     """The id that a casebridge gave this resource, None for one that was born elsewhere."""
@@ -28,14 +31,14 @@ def own_id(raw: Raw) -> str | None:
         if isinstance(identifier, dict) and identifier.get("system") == OWN_ID:
             return identifier.get("value")
     for tag in (raw.get("meta") or {}).get("tag") or ():
-        if isinstance(tag, dict) and tag.get("system") == OWN_ID:
+        if isinstance(tag, dict) and tag.get("system") == OWN_ID and tag.get("code") != _BORN:
             return tag.get("code")
     return None
 
 
 def own_search(type: str, id: str = "") -> dict[str, str]:
     """The search for the resource of this type that a casebridge made, or without an id for all of them."""
-    return {"_tag" if type in _TAGGED else "identifier": f"{OWN_ID}|{id}"}
+    return {"_tag": f"{OWN_ID}|{id or _BORN}"} if type in _TAGGED else {"identifier": f"{OWN_ID}|{id}"}
 
 
 def with_own_id(raw: Raw, id: str) -> Raw:
@@ -44,7 +47,7 @@ def with_own_id(raw: Raw, id: str) -> Raw:
         return raw
     if raw["resourceType"] in _TAGGED:
         meta = raw.get("meta") or {}
-        return {**raw, "meta": {**meta, "tag": [*meta.get("tag", ()), {"system": OWN_ID, "code": id}]}}
+        return {**raw, "meta": {**meta, "tag": [*meta.get("tag", ()), *({"system": OWN_ID, "code": code} for code in (_BORN, id))]}}
     return {**raw, "identifier": [*raw.get("identifier", ()), {"system": OWN_ID, "value": id}]}
 
 

@@ -1,6 +1,7 @@
 """How commands end: one line, the right exit code, and never patient data."""
 
 import pytest
+from click.testing import CliRunner
 from pymongo.errors import OperationFailure, ServerSelectionTimeoutError
 
 from adapter import errors
@@ -40,8 +41,6 @@ def test_an_unforeseen_error_is_its_class_and_never_its_text(casebridge, monkeyp
 
 
 def test_debug_shows_where_an_unforeseen_error_comes_from(environment, monkeypatch):
-    from click.testing import CliRunner
-
     fail_with(monkeypatch, KeyError("a key"))
     result = CliRunner().invoke(cli, ["--debug", "remote", "list"], env=environment)
     assert result.exit_code == 70

@@ -1,6 +1,7 @@
 """`mapping explain`, `mapping check` and `docs`."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_the_generated_documents_are_current(casebridge):
 def test_a_document_that_is_not_current_is_named_and_written(casebridge, tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     (tmp_path / "pyproject.toml").touch()
-    monkeypatch.setattr("adapter.cli.docs._ROOT", tmp_path)
+    monkeypatch.setattr(sys.modules["adapter.cli.docs"], "_ROOT", tmp_path)
     ran = casebridge("docs", "--check")
     assert ran.code == 1
     assert "docs/mapping.md" in ran.out
@@ -113,7 +114,7 @@ def test_a_document_that_is_not_current_is_named_and_written(casebridge, tmp_pat
 
 
 def test_an_installed_casebridge_has_no_documents_to_write(casebridge, tmp_path, monkeypatch):
-    monkeypatch.setattr("adapter.cli.docs._ROOT", tmp_path)
+    monkeypatch.setattr(sys.modules["adapter.cli.docs"], "_ROOT", tmp_path)
     assert casebridge("docs").code == 2
 
 

@@ -92,6 +92,7 @@ def test_it_is_carried_out_in_the_order_of_r4_and_answered_in_its_own(fhir):
         (entry("POST", "", transaction()), 404, "not-found"),
         (entry("PUT", "Patient?name=Kanarifugl", patient()), 400, "invalid"),
         (entry("POST", "Patient/kept", patient()), 400, "invalid"),
+        (entry("DELETE", "http://["), 404, "not-found"),
         ({"resource": patient()}, 400, "invalid"),
         ({"request": "Kanarifugl"}, 400, "invalid"),
     ],
