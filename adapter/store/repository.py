@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, PyMongoError
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import Gone, NotFound, TooLarge, VersionConflict
@@ -19,6 +19,9 @@ from adapter.mapping.registry import mapping_for
 from adapter.store import index
 from adapter.store.documents import CODEC, CURRENT, Change, Document, Stored, stamped
 from adapter.store.search import ensure_indexes
+
+# MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+_DUPLICATE, _TOO_LARGE = 11000, 10334
 
 Also = Callable[[ClientSession], None]
 
@@ -101,12 +104,8 @@ class Repository:
         try:
             with self.database.client.start_session() as session:
                 return session.with_transaction(lambda session: self._commit(changes, also, session))
-        except (DuplicateKeyError, BulkWriteError) as error:
-            if isinstance(error, BulkWriteError) and {item.get("code") for item in error.details.get("writeErrors", ())} != {11000}:
-                raise
-            raise VersionConflict("Another writer made this resource, or linked it, first.") from None
-        except DocumentTooLarge:
-            raise TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.") from None
+        except (DuplicateKeyError, DocumentTooLarge, BulkWriteError) as error:
+            raise _named(error) from None
 
     def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> list[Stored]:
         now = self.clock()
@@ -152,6 +151,17 @@ class Repository:
         """The remotes that get what is written here: read in the transaction, so that no write misses a remote that was just added."""
         names = self.database["state"].find_one({"_id": "remotes"}, session=session)
         return list(names["push"]) if names else []
+
+
+def _named(error: PyMongoError | DocumentTooLarge) -> Exception:
+    """The meaning of a refused write; the error itself where it has none of ours."""
+    details = error.details if isinstance(error, BulkWriteError) else {}
+    codes = {item.get("code") for item in details.get("writeErrors", ())}
+    if isinstance(error, DuplicateKeyError) or codes == {_DUPLICATE}:
+        return VersionConflict("Another writer made this resource, or linked it, first.")
+    if isinstance(error, DocumentTooLarge) or codes == {_TOO_LARGE}:
+        return TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.")
+    return error
 
 
 def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:

@@ -6,13 +6,15 @@ The hospital is this project's own server here; `tests/live` runs the same again
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
@@ -27,6 +29,7 @@ from tests.sync.hospital import hospital_server
 KILLS = 10
 TYPES = ("Patient", "Goal", "Observation")
 EACH = 50
+SYSTEM = "urn:example:killed"
 PATIENCE = 120
 
 
@@ -74,21 +77,21 @@ class Scene:
         process.communicate()
         return process.returncode < 0
 
-    def here(self, type: str) -> dict[str, dict[str, Any]]:
-        """Our resources by id."""
-        return {stored.id: stored.raw for stored in self.bridge.repository.scan(type)}
+    def here(self) -> list[dict[str, Any]]:
+        """What we have of the test's resources."""
+        return ours(stored.raw for type in TYPES for stored in self.bridge.repository.scan(type))
 
-    def there(self, type: str) -> dict[str, dict[str, Any]]:
-        """The hospital's resources by id, asked for past the proxy."""
-        return {raw["id"]: raw for page in self.hospital.search(type, {}) for raw in page.entries}
+    def there(self) -> list[dict[str, Any]]:
+        """What the hospital has of them, asked for past the proxy."""
+        return ours(raw for type in TYPES for page in self.hospital.search(type, {}) for raw in page.entries)
 
-    def edit_here(self, type: str) -> None:
-        stored = self.bridge.repository.read(type, self.chance.choice(sorted(self.here(type))))
-        self.bridge.repository.commit([Change(type, stored.id, edited(stored.raw), stored.version)])
+    def edit_here(self) -> None:
+        raw = self.chance.choice(self.here())
+        self.bridge.repository.commit([Change(raw["resourceType"], raw["id"], edited(raw), int(raw["meta"]["versionId"]))])
 
-    def edit_there(self, raw: dict[str, Any]) -> None:
-        now = self.hospital.read(raw["resourceType"], raw["id"])
-        self.hospital.update(edited(now.raw), if_match=str(now.version))
+    def edit_there(self) -> None:
+        raw = self.chance.choice(self.there())
+        self.hospital.update(edited(raw), if_match=raw["meta"]["versionId"])
 
 
 @pytest.fixture
@@ -100,87 +103,108 @@ def scene(database: Any, store_uri: str, hospital_url: str) -> Iterator[Scene]:
         yield Scene(bridge, hospital, proxy, environment)
 
 
-def resources(name: str) -> Iterator[dict[str, Any]]:
-    """A patient, a goal and an observation about that patient, time and again; references by the ids that these have in the list."""
+def resources() -> Iterator[dict[str, Any]]:
+    """A patient, an observation and a goal about that patient, time and again, each with an identifier of its own."""
     for number in range(EACH):
-        text = f"{name} {number} (Kanarifugl)"
-        patient, goal, observation = (f"{name}-{type}-{number}".lower() for type in TYPES)
-        named = [{"system": "urn:example:killed", "value": f"{name}-{number}"}]
-        yield {"resourceType": "Patient", "id": patient, "identifier": named, "name": [{"family": "Kanarifugl", "given": [text]}]}
-        subject = {"reference": f"Patient/{patient}"}
-        yield {
-            "resourceType": "Goal",
-            "id": goal,
-            "identifier": named,
-            "lifecycleStatus": "active",
-            "description": {"text": text},
-            "subject": subject,
-            "addresses": [{"reference": f"Observation/{observation}"}],
+        ids = {type: str(uuid5(NAMESPACE_URL, f"{SYSTEM}|{type}|{number}")) for type in TYPES}
+        text, subject = f"number {number} (Kanarifugl)", {"reference": f"Patient/{ids['Patient']}"}
+        bodies: dict[str, dict[str, Any]] = {
+            "Patient": {"name": [{"family": "Kanarifugl", "given": [text]}]},
+            "Observation": {"status": "final", "code": {"text": text}, "subject": subject},
+            "Goal": {
+                "lifecycleStatus": "active",
+                "description": {"text": text},
+                "subject": subject,
+                "addresses": [{"reference": f"Observation/{ids['Observation']}"}],
+            },
         }
-        yield {
-            "resourceType": "Observation",
-            "id": observation,
-            "identifier": named,
-            "status": "final",
-            "code": {"text": "blood pressure"},
-            "subject": subject,
-            "note": [{"text": text}],
-        }
+        for type, body in bodies.items():
+            yield {"resourceType": type, "id": ids[type], "identifier": [{"system": SYSTEM, "value": f"{type} {number}"}], **body}
+
+
+def ours(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [raw for raw in found if any(identifier["system"] == SYSTEM for identifier in raw.get("identifier", ()))]
+
+
+def name(raw: dict[str, Any]) -> str:
+    return next(str(identifier["value"]) for identifier in raw["identifier"] if identifier["system"] == SYSTEM)
+
+
+def own(raw: dict[str, Any]) -> list[str]:
+    """The identifiers of ours that it carries."""
+    return [identifier["value"] for identifier in raw["identifier"] if identifier["system"] == OWN_ID]
 
 
 def edited(raw: dict[str, Any]) -> dict[str, Any]:
-    """The resource with an element more, which each edit makes longer."""
-    extensions = [*raw.get("extension", []), {"url": "urn:example:edited", "valueString": "Kanarifugl"}]
-    return {**raw, "extension": extensions}
+    """The resource with one more extension than before."""
+    return {**raw, "extension": [*raw.get("extension", []), {"url": "urn:example:edited", "valueString": "Kanarifugl"}]}
 
 
-def bare(raw: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """What a resource says, in the terms of the other side: references as `names` has them, nothing that only one side has."""
+def contents(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What each says, by name: in terms that are the same on both sides, and without what only one side has."""
+    names = {f"{raw['resourceType']}/{raw['id']}": name(raw) for raw in found}
 
     def turned(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: names[item] if key == "reference" else turned(item) for key, item in value.items()}
         return [turned(item) for item in value] if isinstance(value, list) else value
 
-    identifiers = [identifier for identifier in raw["identifier"] if identifier["system"] != OWN_ID]
-    return {name: turned(value) for name, value in raw.items() if name not in ("id", "meta")} | {"identifier": identifiers}
+    bodies = [turned(raw) for raw in found]
+    for body in bodies:
+        del body["id"], body["meta"]
+        body["identifier"] = [identifier for identifier in body["identifier"] if identifier["system"] != OWN_ID]
+    return {name(body): body for body in bodies}
 
 
-def in_the_middle(progress: list[int]) -> int:
-    """How many of the kills came after a first and before the last resource, each further than the one before it."""
-    return len({count for count in progress if 0 < count < EACH * len(TYPES)})
+def versions(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {name(raw): raw["meta"]["versionId"] for raw in found}
 
 
-def own(raw: dict[str, Any]) -> list[str]:
-    return [identifier["value"] for identifier in raw["identifier"] if identifier["system"] == OWN_ID]
-
-
-def test_a_push_killed_ten_times_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
-    made = [Change(raw["resourceType"], raw["id"], raw, 0) for raw in resources("made")]
-    scene.bridge.repository.commit(made)
-    ids = {type: {change.id for change in made if change.type == type} for type in TYPES}
-    progress = []
-    for _ in range(KILLS):
-        assert scene.kill("push", "POST", scene.chance.randint(1, 4))
-        progress.append(sum(bool(set(own(raw)) & ids[type]) for type in TYPES for raw in scene.there(type).values()))
-        for _ in range(2):
-            scene.edit_here(scene.chance.choice(TYPES))
-    assert in_the_middle(progress) >= KILLS // 2, progress
-    assert scene.run("push", "hospital")["clean"]
-    there = {type: {id: raw for id, raw in scene.there(type).items() if set(own(raw)) & ids[type]} for type in TYPES}
-    names = {f"{type}/{id}": f"{type}/{own(raw)[0]}" for type in TYPES for id, raw in there[type].items()}
-    for type in TYPES:
-        assert Counter(id for raw in there[type].values() for id in own(raw)) == Counter(ids[type])
-        same = {name: name for other in TYPES for name in (f"{other}/{id}" for id in ids[other])}
-        kept = {own(raw)[0]: bare(raw, names) for raw in there[type].values()}
-        assert kept == {id: bare(raw, same) for id, raw in scene.here(type).items()}
-    assert scene.run("push", "hospital")["push"] == {}
-    assert {raw["meta"]["versionId"] for type in TYPES for raw in scene.there(type).values()} <= {str(n) for n in range(1, 2 * KILLS)}
+def assert_in_step(scene: Scene) -> None:
+    """Each resource is once on either side, says the same on both, and another run changes nothing."""
+    here, there = scene.here(), scene.there()
+    for side in (here, there):
+        assert Counter(map(name, side)) == Counter(name(raw) for raw in resources())
+    assert contents(here) == contents(there)
+    again = scene.run("sync", "hospital")
+    assert again["clean"]
+    assert not [row for row in again["push"].values() if set(row) & {"create", "update", "delete"}]
+    assert (versions(scene.here()), versions(scene.there())) == (versions(here), versions(there))
     assert scene.run("verify")["faults"] == 0
 
 
+def assert_many_in_the_middle(progress: list[int]) -> None:
+    """Most kills came after the first resource and before the last, each further on than the one before."""
+    assert len({count for count in progress if 0 < count < EACH * len(TYPES)}) > KILLS // 2, progress
+
+
+def test_a_push_killed_ten_times_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
+    scene.bridge.repository.commit([Change(raw["resourceType"], raw["id"], raw, 0) for raw in resources()])
+    progress = []
+    for _ in range(KILLS):
+        assert scene.kill("push", "POST", scene.chance.randint(1, 4))
+        progress.append(len(scene.there()))
+        scene.edit_here()
+        scene.edit_here()
+    assert_many_in_the_middle(progress)
+    assert scene.run("push", "hospital")["clean"]
+    assert Counter(id for raw in scene.there() for id in own(raw)) == Counter(raw["id"] for raw in scene.here())
+    assert_in_step(scene)
+
+
 def test_a_pull_killed_ten_times_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
-    made = list(resources("found"))
-    entries = [{"fullUrl": f"urn:uuid:{raw['id']}", "resource": raw, "request": {"method": "POST", "url": raw["resourceType"]}} for raw in made]
-    whole = json.loads(json.dumps(entries))
-    assert whole
+    entries = [
+        {"fullUrl": f"urn:uuid:{raw['id']}", "resource": raw, "request": {"method": "POST", "url": raw["resourceType"]}}
+        for raw in resources()
+    ]
+    inside = re.sub(r'"reference": "\w+/', '"reference": "urn:uuid:', json.dumps(entries))
+    scene.hospital.transaction({"resourceType": "Bundle", "type": "transaction", "entry": json.loads(inside)})
+    progress = []
+    for _ in range(KILLS):
+        assert scene.kill("pull", "GET", scene.chance.randint(8, 45))
+        progress.append(len(scene.here()))
+        scene.edit_there()
+        scene.edit_there()
+    assert_many_in_the_middle(progress)
+    assert scene.run("pull", "hospital")["clean"]
+    assert_in_step(scene)

@@ -1,0 +1,1 @@
+"""The numbers that casebridge publishes, measured: `python -m tests.bench --help`."""
