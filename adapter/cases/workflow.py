@@ -97,7 +97,9 @@ def opened(fields: Fields, at: str) -> Fields:
     step = fields.get("step", "referred")
     status = fields.get("status", STATUS_OF_STEP[step])
     start = fields.get("opened_at", at)
-    history = fields.get("status_history", [{"step": step, "status": status, "period": {"start": start}}])
+    # A day that contains the moment says less than the moment, and a stretch that ends on that day would not have a later end (per-1).
+    since = at if at.startswith(start) else start
+    history = fields.get("status_history", [{"step": step, "status": status, "period": {"start": since}}])
     return {**fields, "step": step, "status": status, "opened_at": start, "status_history": history}
 
 

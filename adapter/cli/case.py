@@ -31,8 +31,8 @@ def case() -> None:
 def load(files: tuple[Path, ...], json: bool) -> None:
     """Load whole case stories.
 
-    A story says what was recorded and which steps were taken, moment by moment. All FILES are checked before any is loaded. Each moment of a story is one transaction; loading a story again goes on where it stopped.
-    Everything in a story is tagged as synthetic.
+    A story says what was recorded and which steps were taken, moment by moment. All FILES are checked before any is loaded. Each moment
+    of a story is one transaction; loading a story again goes on where it stopped. Everything in a story is tagged as synthetic.
 
     \b
       casebridge case load fixtures/cases/river.json

@@ -62,9 +62,8 @@ def commands(root: click.Command) -> str:
 
 def _helps(command: click.Command, path: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
     # A fixed width, or the text would depend on whose terminal makes it.
-    ctx = click.Context(
-        command, info_name=path if parent is None else command.name, parent=parent, terminal_width=100, max_content_width=100
-    )
+    settings = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    ctx = click.Context(command, info_name=command.name if parent else path, parent=parent, **settings)
     yield path, command.get_help(ctx).rstrip()
     if isinstance(command, click.Group):
         for name, inner in sorted(command.commands.items()):

@@ -98,8 +98,9 @@ def _as_json(item: Item, each: Explained) -> dict[str, Any]:
 def check(paths: tuple[Path, ...], json: bool) -> None:
     """Try the mapping's laws on any resources.
 
-    PATHS are .json and .ndjson files, both also .gz or .zst, and folders. GetPut: putting a resource's own record back leaves its text as it was. PutGet: its record, put onto nothing and read again, is the
-    same record. Each difference is shown by its path; the exit code is 1 on any, and for what cannot be read. No database is needed.
+    PATHS are .json and .ndjson files, both also .gz or .zst, and folders. GetPut: putting a resource's own record back leaves its text
+    as it was. PutGet: its record, put onto nothing and read again, is the same record. Each difference is shown by its path; the exit
+    code is 1 on any, and for what cannot be read. No database is needed.
 
     \b
       casebridge mapping check Patient.ndjson.zst bundles/

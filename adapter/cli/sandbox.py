@@ -33,8 +33,8 @@ def sandbox() -> None:
 def clean(remote: str, yes: bool, json: bool) -> None:
     """Delete at a remote what was made there for trying.
 
-    That is what carries both a casebridge identifier and the synthetic tag, and nothing else. What refers to another goes first. Here nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so that
-    the next push would make them anew.
+    That is what carries both a casebridge identifier and the synthetic tag, and nothing else. What refers to another goes first. Here
+    nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so that the next push would make them anew.
 
     \b
       casebridge sandbox clean hapi

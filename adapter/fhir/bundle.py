@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -85,6 +85,11 @@ def delete(type: str, id: str, *, if_match: str | None = None) -> Raw:
     if if_match is not None:
         request["ifMatch"] = weak_etag(if_match)
     return {"request": request}
+
+
+def count(type: str, params: Mapping[str, str | int | Sequence[str]]) -> Raw:
+    """An entry that asks how many resources a search finds."""
+    return {"request": {"method": "GET", "url": f"{type}?{urlencode({**params, '_summary': 'count'}, doseq=True)}"}}
 
 
 def transaction(entries: Iterable[Raw]) -> Raw:

@@ -1,6 +1,7 @@
 """The two movements of a sync, start to end, under a lease: pull what a remote has, push what it is owed, certify both."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from adapter import log
 from adapter.clock import Clock, instant, utc_now
 from adapter.errors import RemoteError, RemoteFatal
 from adapter.fhir.capability import Capability
-from adapter.fhir.client import FhirClient
+from adapter.fhir.client import FhirClient, Page
 from adapter.fhir.resource import Raw
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
@@ -48,6 +49,16 @@ class _Visit:
     edge: Edge
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A type to pull: what changed since then, by which search, and how much of it there is."""
+
+    type: str
+    since: datetime | None
+    query: dict[str, str]
+    count: int
+
+
 class Bridge:
     """casebridge's sync over one database."""
 
@@ -60,16 +71,16 @@ class Bridge:
 
     def plan(self, name: str, *, pull: bool = True, push: bool = True, progress: Progress = silent) -> Iterator[Entry]:
         """What a sync would do now; nothing is written on either side."""
-        visit = self._visit(self.remotes.get(name))
-        if pull:
-            puller = self._puller(visit)
-            for type, since in self._types(visit):
-                for page in visit.client.search(type, _query(visit.remote, type, since)):
-                    yield from puller.plan(type, page.entries)
-                yield from puller.deletions(type, self._deleted(visit, type, since))
-                progress(type, 0, 0)
-        if push:
-            yield from self._pusher(visit).plan()
+        with self._visit(self.remotes.get(name)) as visit:
+            if pull:
+                puller = self._puller(visit)
+                for part in self._parts(visit):
+                    for page in visit.client.search(part.type, part.query) if part.count else ():
+                        yield from puller.plan(part.type, page.entries)
+                    yield from puller.deletions(part.type, self._deleted(visit, part.type, part.since))
+                    progress(part.type, 0, 0)
+            if push:
+                yield from self._pusher(visit).plan()
 
     def sync(
         self,
@@ -90,14 +101,14 @@ class Bridge:
         certificate = Certificate(name, self.clock())
         with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held:
             try:
-                visit = self._visit(remote)
-                if pull:
-                    self._pull(visit, held, certificate, progress)
-                if push:
-                    seed(self.repository, self.remotes, remote)
-                    if not pull:
-                        self._look_for_deletions(visit, certificate)
-                    self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
+                with self._visit(remote) as visit:
+                    if pull:
+                        self._pull(visit, held, certificate, progress)
+                    if push:
+                        seed(self.repository, self.remotes, remote)
+                        if not pull:
+                            self._look_for_deletions(visit, certificate)
+                        self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
             except RemoteError as error:
                 certificate.failure = error.text
                 raise
@@ -106,20 +117,20 @@ class Bridge:
                 self.state.put("certificates", f"{name}:{instant(certificate.started)}", certificate.to_json())
         return certificate
 
-    def push_plan(self, name: str, entries: list[Entry], progress: Progress = silent) -> Certificate:
-        """Carry out the very push that was shown: what moved since is planned again entry by entry."""
-        remote = self.remotes.get(name)
+    def apply(self, name: str, entries: list[Entry], progress: Progress = silent) -> Certificate:
+        """Carry out the very push that was shown by `plan`; an entry that moved since is planned again by itself."""
         certificate = Certificate(name, self.clock())
-        with lease.hold(self.state, name, self.clock) as held:
-            self._send(self._visit(remote), held, entries, certificate, progress)
+        with lease.hold(self.state, name, self.clock) as held, self._visit(self.remotes.get(name)) as visit:
+            self._send(visit, held, entries, certificate, progress)
         certificate.ended = self.clock()
         return certificate
 
-    def _visit(self, remote: Remote) -> _Visit:
-        client = remote.client()
-        edge = Edge(remote, {})
-        edge.known = known_ids(self.repository, remote, edge)
-        return _Visit(remote, client, remote.client(), client.capability(), edge)
+    @contextmanager
+    def _visit(self, remote: Remote) -> Iterator[_Visit]:
+        with remote.client() as client, remote.client() as single:
+            edge = Edge(remote, {})
+            edge.known = known_ids(self.repository, remote, edge)
+            yield _Visit(remote, client, single, client.capability(), edge)
 
     def _puller(self, visit: _Visit) -> Puller:
         return Puller(self.repository, visit.remote, visit.edge, visit.single, self._in_conflict(visit.remote))
@@ -128,60 +139,70 @@ class Bridge:
         return Receiver(self.repository, self.state, self.conflicts, visit.remote, visit.edge, self._puller(visit), self.clock)
 
     def _pusher(self, visit: _Visit) -> Pusher:
-        return Pusher(self.repository, visit.remote, visit.capability, self._in_conflict(visit.remote))
+        seeded = self.remotes.seeded(visit.remote.name)
+        return Pusher(self.repository, visit.remote, visit.capability, self._in_conflict(visit.remote), seeded)
 
     def _in_conflict(self, remote: Remote) -> Callable[[str], bool]:
         return lambda reference: self.conflicts.is_open(remote.name, reference)
 
-    def _types(self, visit: _Visit) -> list[tuple[str, datetime | None]]:
-        """The types that may hold something new, each with the time since when; learns who of them was born in a casebridge."""
-        types = []
+    def _parts(self, visit: _Visit) -> list[_Part]:
+        """The types that may hold something new; learns who of them was born in a casebridge."""
+        askable, wanted = set(), {}
         for type in types_to_pull(visit.remote, visit.capability):
             cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
             since = cursor["since"] if cursor else None
-            askable = next(iter(own_search(type))) in visit.capability.search_params(type)
-            if askable or not visit.remote.mine:
-                types.append((type, since))
-            if askable and visit.client.count(type, _query(visit.remote, type, since)):
-                visit.edge.known.update(own_ids(visit.client, type, _query(visit.remote, type, since)))
-        return types
+            if next(iter(own_search(type))) in visit.capability.search_params(type):
+                askable.add(type)
+            elif visit.remote.mine:
+                continue
+            wanted[type] = (since, _query(visit.remote, type, since))
+        counts = visit.client.counts({type: query for type, (_, query) in wanted.items()})
+        for type in wanted:
+            if counts[type] and type in askable:
+                visit.edge.known.update(own_ids(visit.client, type, wanted[type][1]))
+        return [_Part(type, since, query, counts[type]) for type, (since, query) in wanted.items()]
 
     def _pull(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
         started = next(visit.client.search("Patient", {"_count": 1})).server_time
-        receiver = self._receiver(visit)
-        for type, since in self._types(visit):
+        receiver, parts = self._receiver(visit), self._parts(visit)
+        pages = ahead(_pages(visit.client, parts))
+        for part in parts:
             held.check()
-            self._pull_type(visit, receiver, type, since, certificate, progress)
-            if certificate.adds_up(type):
-                self.state.put("cursors", f"{visit.remote.name}:{type}", {"remote": visit.remote.name, "since": started - OVERLAP})
+            self._pull_part(visit, receiver, part, pages, certificate, progress)
+            if certificate.adds_up(part.type):
+                self.state.put("cursors", f"{visit.remote.name}:{part.type}", {"remote": visit.remote.name, "since": started - OVERLAP})
             else:
-                log.event("pull.short", remote=visit.remote.name, type=type)
+                log.event("pull.short", remote=visit.remote.name, type=part.type)
 
-    def _pull_type(
-        self, visit: _Visit, receiver: Receiver, type: str, since: datetime | None, certificate: Certificate, progress: Progress
+    def _pull_part(
+        self,
+        visit: _Visit,
+        receiver: Receiver,
+        part: _Part,
+        pages: Iterator[Page | None],
+        certificate: Certificate,
+        progress: Progress,
     ) -> None:
-        tally = certificate.pulled
-        query = _query(visit.remote, type, since)
-        tally.expected[type] = visit.client.count(type, query)
+        tally, type = certificate.pulled, part.type
+        tally.expected[type] = part.count
         seen: set[tuple[str, str | None]] = set()
-        if tally.expected[type]:
-            for page in ahead(visit.client.search(type, {**query, "_sort": "_lastUpdated"})):
-                fresh = _fresh(page.entries, seen)
-                for raw in page.foreign:
-                    tally.reasons[f"skip: a {raw.get('resourceType')} among {type}"] += 1
-                tally.add(receiver.resources(type, fresh))
-                progress(f"pull {type}", certificate.fetched(type), tally.expected[type])
-        tally.add(receiver.deletions(type, self._deleted(visit, type, since)))
+        for page in iter(pages.__next__, None) if part.count else ():
+            fresh = _fresh(page.entries, seen)
+            for raw in page.foreign:
+                tally.reasons[f"skip: a {raw.get('resourceType')} among {type}"] += 1
+            tally.add(receiver.resources(type, fresh))
+            progress(f"pull {type}", certificate.fetched(type), tally.expected[type])
+        tally.add(receiver.deletions(type, self._deleted(visit, type, part.since)))
         if not certificate.adds_up(type):
             # It may have been written to while it was read: what counts is what is there now.
-            tally.expected[type] = visit.client.count(type, query)
+            tally.expected[type] = visit.single.count(type, part.query)
 
     def _deleted(self, visit: _Visit, type: str, since: datetime | None) -> list[str]:
         """Ids there of what was deleted since. A first pull has nothing that could be deleted."""
         if since is None or not visit.capability.supports(type, "history-type"):
             return []
         latest: dict[str, bool] = {}
-        for entry in visit.client.history(type, since=instant(since)):
+        for entry in visit.single.history(type, since=instant(since)):
             latest.setdefault(entry.id, entry.deleted)
         return [id for id, deleted in latest.items() if deleted]
 
@@ -218,6 +239,14 @@ def _query(remote: Remote, type: str, since: datetime | None) -> dict[str, str]:
     """The search for what changed since then, the moment itself counted in."""
     changed = {"_lastUpdated": f"ge{instant(since)}"} if since else {}
     return {**(own_search(type) if remote.mine else {}), **changed}
+
+
+def _pages(client: FhirClient, parts: list[_Part]) -> Iterator[Page | None]:
+    """The pages of all parts that have any, one part after the other and None behind each."""
+    for part in parts:
+        if part.count:
+            yield from client.search(part.type, {**part.query, "_sort": "_lastUpdated"})
+            yield None
 
 
 def _fresh(resources: list[Raw], seen: set[tuple[str, str | None]]) -> list[Raw]:

@@ -20,10 +20,14 @@ def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
     if remotes.seeded(remote.name):
         return
     for type in repository.types():
-        for stored in repository.scan(type, {"born": None}):
-            if stored.link(remote.name) is None and remote.name not in stored.outbox and not stored.deleted:
+        for stored in list(repository.scan(type, {"born": None})):
+            if _unsent(stored, remote.name) and remote.name not in stored.outbox:
                 repository.commit([Change(type, stored.id, stored.raw, stored.version, owed=(remote.name,))])
     remotes.mark_seeded(remote.name)
+
+
+def _unsent(stored: Stored, remote: str) -> bool:
+    return remote in stored.outbox or (stored.link(remote) is None and not stored.deleted)
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,16 @@ class Pusher:
     remote: Remote
     capability: Capability
     in_conflict: Callable[[str], bool]
+    seeded: bool = True
+    """Whether what was made before the remote was added is on its outbox yet; see `seed`."""
 
     def owed(self) -> Iterator[Stored]:
         """What the remote has not got yet."""
         for type in self.repository.types():
-            yield from self.repository.scan(type, {"outbox": self.remote.name})
+            if self.seeded:
+                yield from self.repository.scan(type, {"outbox": self.remote.name})
+            else:
+                yield from (stored for stored in self.repository.scan(type, {"born": None}) if _unsent(stored, self.remote.name))
 
     def plan(self) -> list[Entry]:
         """An entry for each resource that is owed, in the order in which they can be sent."""

@@ -7,8 +7,10 @@ import pytest
 from adapter.clock import utc_now
 from adapter.config import OWN_ID
 from adapter.errors import RemoteConflict
+from adapter.fhir.client import FhirClient
 from adapter.store.state import State
 from adapter.sync import lease
+from adapter.sync.remotes import Remote
 from tests.cli.conftest import ndjson, patient
 
 THERE = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}], "birthDate": "1950-01-01"}
@@ -80,11 +82,10 @@ def test_a_remote_that_is_not_known_is_bad_input(casebridge, command):
 
 
 def test_a_remote_that_cannot_be_reached_is_its_own_exit_code(casebridge, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(Remote, "client", lambda self: FhirClient(self.url, sleep=lambda seconds: None))
     casebridge("remote", "add", "down", "http://127.0.0.1:1/fhir")
-    for command in ("plan", "push", "pull", "sync"):
-        assert casebridge(command, "down").code == 3
-    assert casebridge("remote", "check", "down").code == 3
+    for command in (("plan",), ("push",), ("pull",), ("sync",), ("remote", "check"), ("sandbox", "clean")):
+        assert casebridge(*command, "down").code == 3
 
 
 def test_a_plan_shows_and_writes_nothing(casebridge, joined, tmp_path):

@@ -201,7 +201,7 @@ def test_a_pull_killed_ten_times_loses_nothing_and_doubles_nothing(scene: Scene)
     scene.hospital.transaction({"resourceType": "Bundle", "type": "transaction", "entry": json.loads(inside)})
     progress = []
     for _ in range(KILLS):
-        assert scene.kill("pull", "GET", scene.chance.randint(8, 45))
+        assert scene.kill("pull", "GET", scene.chance.randint(6, 30))
         progress.append(len(scene.here()))
         scene.edit_there()
         scene.edit_there()

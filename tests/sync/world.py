@@ -1,6 +1,6 @@
 """Two sides for sync tests: our bridge over its own database, and a hospital that is a real FHIR server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,8 @@ class World:
     bridge: Bridge
     hospital: FhirClient
     remote: Remote
+    run: str = field(default_factory=lambda: f" {uuid4().hex[:8]}")
+    """Makes a story's ids those of this test alone, on a hospital that others use too."""
 
     def sync(self, **options: Any) -> Certificate:
         return self.bridge.sync(self.remote.name, say=lambda _: None, **options)
