@@ -92,7 +92,7 @@ def test_a_transition_closes_one_stretch_opens_the_next_and_leaves_the_old_field
     assert now.case == before
     assert (after["step"], after["status"]) == ("screening", "active")
     assert after["status_history"] == [
-        {"step": "referred", "status": "planned", "period": {"start": "2025-04-14", "end": AT}},
+        {"step": "referred", "status": "planned", "period": {"start": "2025-04-14T08:30:00-04:00", "end": AT}},
         {"step": "screening", "status": "active", "period": {"start": AT}, "reason": "why"},
     ]
     assert after["requests"] == [{"id": "request-1", "transition": "TR-01", "at": AT, "by": now.by}]
