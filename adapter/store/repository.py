@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +34,7 @@ class Repository:
         self.database = database.with_options(codec_options=CODEC)
         self.clock = clock
         self._ready: set[str] = set()
+        self._session: ClientSession | None = None
 
     def collection(self, type: str) -> Collection[Document]:
         """The collection of a resource type, with its indexes."""
@@ -102,10 +104,22 @@ class Repository:
         for type in {change.type for change in changes}:
             self.collection(type)
         try:
-            with self.database.client.start_session() as session:
+            with self._in_session() as session:
                 return session.with_transaction(lambda session: self._commit(changes, also, session))
         except (DuplicateKeyError, DocumentTooLarge, BulkWriteError) as error:
             raise _named(error) from None
+
+    @contextmanager
+    def using(self, session: ClientSession) -> Iterator[None]:
+        """Commit in this session while the context is open, in one thread: whoever knows its id can end what we may leave open."""
+        self._session = session
+        try:
+            yield
+        finally:
+            self._session = None
+
+    def _in_session(self) -> AbstractContextManager[ClientSession]:
+        return nullcontext(self._session) if self._session else self.database.client.start_session()
 
     def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> list[Stored]:
         now = self.clock()

@@ -45,6 +45,14 @@ class State:
         """Remove a document (if it still has these values); False where there was none."""
         return self._database[kind].delete_one({"_id": id, **(expect or {})}, session=session).deleted_count == 1
 
+    def session(self) -> ClientSession:
+        """A session of our own, to be closed."""
+        return self._database.client.start_session()
+
+    def end_session(self, id: Document) -> None:
+        """End another's session by its id: MongoDB keeps the open transaction of a process that died, and its locks, for a minute."""
+        self._database.client.admin.command("killSessions", [id])
+
     def all(self, kind: str, query: dict[str, Any] | None = None) -> Iterator[tuple[str, Document]]:
         """All documents of a kind that match a plain filter, with their ids, by id."""
         for found in self._database[kind].find(query or {}).sort("_id"):

@@ -99,7 +99,7 @@ class Bridge:
         """
         remote = self.remotes.get(name)
         certificate = Certificate(name, self.clock())
-        with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held:
+        with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held, self.repository.using(held.session):
             try:
                 with self._visit(remote) as visit:
                     if pull:
@@ -120,7 +120,8 @@ class Bridge:
     def apply(self, name: str, entries: list[Entry], progress: Progress = silent) -> Certificate:
         """Carry out the very push that was shown by `plan`; an entry that moved since is planned again by itself."""
         certificate = Certificate(name, self.clock())
-        with lease.hold(self.state, name, self.clock) as held, self._visit(self.remotes.get(name)) as visit:
+        remote = self.remotes.get(name)
+        with lease.hold(self.state, name, self.clock) as held, self.repository.using(held.session), self._visit(remote) as visit:
             self._send(visit, held, entries, certificate, progress)
         certificate.ended = self.clock()
         return certificate
@@ -163,7 +164,10 @@ class Bridge:
         return [_Part(type, since, query, counts[type]) for type, (since, query) in wanted.items()]
 
     def _pull(self, visit: _Visit, held: lease.Lease, certificate: Certificate, progress: Progress) -> None:
-        started = next(visit.client.search("Patient", {"_count": 1})).server_time
+        readable = types_to_pull(visit.remote, visit.capability)
+        if not readable:
+            return
+        started = next(visit.client.search(readable[0], {"_count": 1})).server_time
         receiver, parts = self._receiver(visit), self._parts(visit)
         pages = ahead(_pages(visit.client, parts))
         for part in parts:

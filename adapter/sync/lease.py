@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import psutil
+from pymongo.errors import PyMongoError
 
 from adapter.clock import Clock
 from adapter.errors import Busy
@@ -17,6 +18,8 @@ from adapter.store.documents import Document
 from adapter.store.state import State
 
 TTL = timedelta(seconds=30)
+# A process's start is told as time since boot, and the time of the boot moves with the clock.
+_CLOCK_MOVES = 2.0
 
 
 class Lease:
@@ -24,21 +27,28 @@ class Lease:
 
     def __init__(self, state: State, name: str, clock: Clock) -> None:
         self._state, self._name, self._clock = state, name, clock
+        self.session = state.session()
+        """To write in under the lease: who takes it over ends what its holder left open there."""
         self._token = uuid4().hex
         self._stop = threading.Event()
+        self._renewed = time.monotonic()
         self._lost = False
 
     def check(self) -> None:
-        """Raise Busy if the lease was lost, so that nothing more is written under it."""
-        if self._lost:
+        """Raise Busy if the lease was lost, so that nothing more is written under it.
+
+        A process that was stopped for a while, or cannot reach the database, does not know: past its time it asks.
+        """
+        if self._lost or (time.monotonic() - self._renewed > TTL.total_seconds() and not self._renew()):
             raise Busy(f"The lease on {self._name} was lost to another process; nothing more was done.")
 
     def _body(self) -> Document:
-        start = psutil.Process().create_time()
-        return {"token": self._token, "until": self._clock() + TTL, "host": socket.gethostname(), "pid": os.getpid(), "started": start}
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+        return {"token": self._token, "until": self._clock() + TTL, "session": dict(self.session.session_id), **holder}
 
     def take(self) -> bool:
         """Whether the lease is ours now."""
+        self._renewed = time.monotonic()
         if self._state.add("leases", self._name, self._body()):
             return True
         held = self._state.get("leases", self._name)
@@ -46,19 +56,32 @@ class Lease:
             return self._state.add("leases", self._name, self._body())
         if held["until"] > self._clock() and not _dead(held):
             return False
-        return self._state.swap("leases", self._name, {"token": held["token"], "until": held["until"]}, self._body())
+        if not self._state.swap("leases", self._name, {"token": held["token"], "until": held["until"]}, self._body()):
+            return False
+        self._state.end_session(held["session"])
+        return True
+
+    def _renew(self) -> bool:
+        now = time.monotonic()
+        if self._state.swap("leases", self._name, {"token": self._token}, self._body()):
+            self._renewed = now
+        else:
+            self._lost = True
+        return not self._lost
 
     def beat(self) -> None:
         """Renew until stopped; runs in a thread of its own."""
-        while not self._stop.wait(TTL.total_seconds() / 3):
-            if not self._state.swap("leases", self._name, {"token": self._token}, self._body()):
-                self._lost = True
-                return
+        while not self._stop.wait(TTL.total_seconds() / 3) and not self._lost:
+            try:
+                self._renew()
+            except PyMongoError:
+                continue
 
     def release(self) -> None:
         """Give the lease back."""
         self._stop.set()
         self._state.drop("leases", self._name, {"token": self._token})
+        self.session.end_session()
 
 
 def _dead(held: Document) -> bool:
@@ -66,7 +89,8 @@ def _dead(held: Document) -> bool:
     if held["host"] != socket.gethostname():
         return False
     try:
-        return bool(psutil.Process(held["pid"]).create_time() != held["started"])
+        holder = psutil.Process(held["pid"])
+        return holder.status() == psutil.STATUS_ZOMBIE or abs(holder.create_time() - held["started"]) > _CLOCK_MOVES
     except psutil.NoSuchProcess:
         return True
 
