@@ -121,5 +121,7 @@ def _references(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) if all(isinstance(item, str) for item in value) else f"{len(value)}, in full with --json"
     text = value if isinstance(value, str) else dumps(value)
     return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 from uuid import uuid4
@@ -59,26 +60,38 @@ def demo(once: bool, url: str | None, port: int) -> None:
     """
     if not (_FIXTURES / "cases").is_dir():
         raise NotFound("The demo's stories are not installed with the package; run it in a checkout of the project, with `make demo`.")
-    settings = replace(Settings.from_env(), database="casebridge_demo")
-    with open_database(settings, notice=say) as database:
-        for name in ("casebridge_demo", "casebridge_demo_hospital"):
-            database.client.drop_database(name)
-        bridge = Bridge(database.client["casebridge_demo"])
-        with _hospital(database.client["casebridge_demo_hospital"], url) as (address, neighbours):
+    run = uuid4().hex[:8]
+    with _settings(run, keep=url is not None) as settings, open_database(settings, notice=say) as database:
+        bridge = Bridge(database)
+        check = Check({})
+        with _hospital(database.client[f"{database.name}_hospital"], url) as (address, neighbours):
             remote = Remote("hospital", address, sandbox=True, mine=url is not None)
             bridge.remotes.add(remote)
-            check = Check({})
             # On a server that others use, each run has ids of its own, so that nobody's demo meets another's.
-            _live(bridge, check, run=f" {uuid4().hex[:8]}" if url else "")
+            _live(bridge, check, run=f" {run}" if url else "")
             _exchange(bridge, remote, check, neighbours)
             if url:
                 line("")
-                line("To take all of it away there again: CASEBRIDGE_DATABASE=casebridge_demo casebridge sandbox clean hospital")
-            if once:
-                if not all(check.held.values()):
-                    raise Failure
-                return
-            _serve(bridge.repository, port, address)
+                line("To take all of it away there again:")
+                line(f"  CASEBRIDGE_HOME='{settings.home}' CASEBRIDGE_DATABASE={settings.database} casebridge sandbox clean hospital")
+            if not once:
+                _serve(bridge.repository, port, address)
+        if settings.db and not url:
+            for name in (database.name, f"{database.name}_hospital"):
+                database.client.drop_database(name)
+    if once and not all(check.held.values()):
+        raise Failure
+
+
+@contextmanager
+def _settings(run: str, *, keep: bool) -> Iterator[Settings]:
+    """A store of the demo's own, kept afterwards only where there is something to clean up by it."""
+    settings = replace(Settings.from_env(), database=f"casebridge_demo_{run}")
+    if keep:
+        yield replace(settings, home=settings.home / f"demo-{run}")
+        return
+    with TemporaryDirectory(prefix="casebridge-demo-") as home:
+        yield replace(settings, home=Path(home))
 
 
 @contextmanager

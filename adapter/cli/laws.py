@@ -79,7 +79,8 @@ def explain(raw: Raw) -> Explained:
 
 def _leaves(raw: Raw) -> Iterator[tuple[str, Any, tuple[str | int, ...]]]:
     for path, value, steps in _walk(raw, "", ()):
-        if path not in _SERVERS:
+        # An extension's url is in the path of its value already.
+        if path not in _SERVERS and not path.endswith("].url"):
             yield path, value, steps
 
 

@@ -1,5 +1,6 @@
 """`casebridge mapping`: what the mapping tables make of a resource, and whether they keep their laws on it."""
 
+import re
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -62,8 +63,8 @@ def _show(item: Item, each: Explained) -> None:
         line("  Its type or kind is not mapped: all of it passes through, is kept as sent, and can be searched.\n")
         return
     line(f"  read as: {each.mapping.concept}{'' if each.understood else f'; it has {_UNKNOWN_MODIFIER}'}\n")
-    read = [(f"  {path}", attr, _brief(value)) for path, attr, value in each.read]
-    passed = [(f"  {path}", _brief(value)) for path, value in each.passed]
+    read = [(f"  {_shorter(path)}", attr, _brief(value)) for path, attr, value in each.read]
+    passed = [(f"  {_shorter(path)}", _brief(value)) for path, value in each.passed]
     problems = [(f"  {problem.path}", problem.reason) for problem in each.problems]
     for columns, rows in (
         (("  element", "of the record", "value"), read),
@@ -73,6 +74,11 @@ def _show(item: Item, each: Explained) -> None:
         if rows:
             table(columns, rows)
             line("")
+
+
+def _shorter(path: str) -> str:
+    """The path with the last part of each url only."""
+    return re.sub(r"\[\w+:[^\]]*?([^\]/:]+)\]", r"[\1]", path)
 
 
 def _brief(value: Any) -> str:

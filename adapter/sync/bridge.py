@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from adapter import log
 from adapter.clock import Clock, instant, utc_now
-from adapter.errors import RemoteError, RemoteFatal
+from adapter.errors import RemoteError, RemoteFatal, RemoteTemporary
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient, Page
 from adapter.fhir.resource import Raw
@@ -29,6 +29,9 @@ from adapter.sync.send import Sender
 
 # A remote stamps a resource before it commits it: what carries a time just before the last pull may appear just after it.
 OVERLAP = timedelta(seconds=10)
+
+# How often a type is searched in one pull before its pages that expire are a failure.
+_SEARCHES = 3
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is (0 if not known)."""
@@ -171,8 +174,7 @@ class Bridge:
         receiver, parts = self._receiver(visit), self._parts(visit)
         pages = ahead(_pages(visit.client, parts))
         for part in parts:
-            held.check()
-            self._pull_part(visit, receiver, part, pages, certificate, progress)
+            self._pull_part(visit, held, receiver, part, pages, certificate, progress)
             if certificate.adds_up(part.type):
                 self.state.put("cursors", f"{visit.remote.name}:{part.type}", {"remote": visit.remote.name, "since": started - OVERLAP})
             else:
@@ -181,6 +183,7 @@ class Bridge:
     def _pull_part(
         self,
         visit: _Visit,
+        held: lease.Lease,
         receiver: Receiver,
         part: _Part,
         pages: Iterator[Page | None],
@@ -191,11 +194,13 @@ class Bridge:
         tally.expected[type] = part.count
         seen: set[tuple[str, str | None]] = set()
         for page in iter(pages.__next__, None) if part.count else ():
+            held.check()
             fresh = _fresh(page.entries, seen)
             for raw in page.foreign:
                 tally.reasons[f"skip: a {raw.get('resourceType')} among {type}"] += 1
             tally.add(receiver.resources(type, fresh))
             progress(f"pull {type}", certificate.fetched(type), tally.expected[type])
+        held.check()
         tally.add(receiver.deletions(type, self._deleted(visit, type, part.since)))
         if not certificate.adds_up(type):
             # It may have been written to while it was read: what counts is what is there now.
@@ -249,8 +254,19 @@ def _pages(client: FhirClient, parts: list[_Part]) -> Iterator[Page | None]:
     """The pages of all parts that have any, one part after the other and None behind each."""
     for part in parts:
         if part.count:
-            yield from client.search(part.type, {**part.query, "_sort": "_lastUpdated"})
+            yield from _searched(client, part, _SEARCHES)
             yield None
+
+
+def _searched(client: FhirClient, part: _Part, left: int) -> Iterator[Page]:
+    """A part's pages, from the first again where the remote has let go of them: what was read is known by id and version."""
+    try:
+        yield from client.search(part.type, {**part.query, "_sort": "_lastUpdated"})
+    except RemoteTemporary as error:
+        if error.http_status not in (404, 410) or left == 1:
+            raise
+        log.event("pull.expired", type=part.type, status=error.http_status)
+        yield from _searched(client, part, left - 1)
 
 
 def _fresh(resources: list[Raw], seen: set[tuple[str, str | None]]) -> list[Raw]:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -31,15 +31,14 @@ class Lease:
         """To write in under the lease: who takes it over ends what its holder left open there."""
         self._token = uuid4().hex
         self._stop = threading.Event()
-        self._renewed = time.monotonic()
-        self._lost = False
 
     def check(self) -> None:
         """Raise Busy if the lease was lost, so that nothing more is written under it.
 
-        A process that was stopped for a while, or cannot reach the database, does not know: past its time it asks.
+        It asks the store each time: a process that was stopped for a while has no other way to know.
         """
-        if self._lost or (time.monotonic() - self._renewed > TTL.total_seconds() and not self._renew()):
+        held = self._state.get("leases", self._name)
+        if held is None or held["token"] != self._token:
             raise Busy(f"The lease on {self._name} was lost to another process; nothing more was done.")
 
     def _body(self) -> Document:
@@ -48,7 +47,6 @@ class Lease:
 
     def take(self) -> bool:
         """Whether the lease is ours now."""
-        self._renewed = time.monotonic()
         if self._state.add("leases", self._name, self._body()):
             return True
         held = self._state.get("leases", self._name)
@@ -61,21 +59,11 @@ class Lease:
         self._state.end_session(held["session"])
         return True
 
-    def _renew(self) -> bool:
-        now = time.monotonic()
-        if self._state.swap("leases", self._name, {"token": self._token}, self._body()):
-            self._renewed = now
-        else:
-            self._lost = True
-        return not self._lost
-
     def beat(self) -> None:
-        """Renew until stopped; runs in a thread of its own."""
-        while not self._stop.wait(TTL.total_seconds() / 3) and not self._lost:
-            try:
-                self._renew()
-            except PyMongoError:
-                continue
+        """Renew until stopped; runs in a thread of its own. That the store is away for a moment does not end it."""
+        while not self._stop.wait(TTL.total_seconds() / 3):
+            with suppress(PyMongoError):
+                self._state.swap("leases", self._name, {"token": self._token}, self._body())
 
     def release(self) -> None:
         """Give the lease back."""

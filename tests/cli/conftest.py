@@ -59,14 +59,10 @@ def casebridge(environment) -> Casebridge:
 
 
 @pytest.fixture
-def hospital(store, database) -> Iterator[FhirClient]:
+def hospital(new_database) -> Iterator[FhirClient]:
     """A FHIR server of another organisation."""
-    other = store[f"{database.name}_hospital"]
-    try:
-        with hospital_server(other) as url, FhirClient(url) as client:
-            yield client
-    finally:
-        store.drop_database(other.name)
+    with hospital_server(new_database()) as url, FhirClient(url) as client:
+        yield client
 
 
 def patient(id: str = "p1", **elements: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The two stories, end to end: lived here, pushed to the hospital, found again there, and pulled back into an empty database."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def count_holds(found: int, text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_the_story_is_at_the_hospital_and_comes_back_equal(world: World, store: Any, name: str) -> None:
+def test_the_story_is_at_the_hospital_and_comes_back_equal(world: World, new_database: Callable[[], Any], name: str) -> None:
     told = story(name, world.run)
     load_story(world.bridge.repository, told)
     certificate = world.sync()
@@ -67,19 +68,15 @@ def test_the_story_is_at_the_hospital_and_comes_back_equal(world: World, store: 
     assert {type: counts[type] for type, text in told.expect["fhir"].items() if not count_holds(counts[type], text)} == {}
     assert [datum["datum"] for datum in told.expect["seed"] if not holds(datum, there)] == []
 
-    empty = store[f"{world.bridge.repository.database.name}_back"]
-    try:
-        back = Bridge(empty)
-        back.remotes.add(world.remote)
-        assert back.sync("hospital", push=False, say=lambda _: None).holds
-        returned = current(back)
-        assert {reference for reference in ours if reference not in returned} == set()
-        for reference, stored in ours.items():
-            assert returned[reference].concept == stored.concept
-            assert returned[reference].record == stored.record, reference
-        assert [finding for finding in verify(back.repository) if not finding.note] == []
-    finally:
-        store.drop_database(empty.name)
+    back = Bridge(new_database())
+    back.remotes.add(world.remote)
+    assert back.sync("hospital", push=False, say=lambda _: None).holds
+    returned = current(back)
+    assert {reference for reference in ours if reference not in returned} == set()
+    for reference, stored in ours.items():
+        assert returned[reference].concept == stored.concept
+        assert returned[reference].record == stored.record, reference
+    assert [finding for finding in verify(back.repository) if not finding.note] == []
 
 
 @pytest.mark.parametrize("name", STORIES)

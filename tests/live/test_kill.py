@@ -1,0 +1,14 @@
+"""The kills of `tests/sync`, with a real HAPI as the hospital."""
+
+from typing import Any
+
+import pytest
+
+from tests.sync.test_kill import *  # noqa: F403
+
+
+@pytest.fixture
+def hospital_url(hapi: Any) -> str:
+    if hapi.pid is not None:
+        hapi.empty()
+    return str(hapi.url)
