@@ -279,7 +279,7 @@ class Codeable:
         old = self.read(node, [])
         old = old if isinstance(old, dict) else {}
         parts = {name: new[name] for name in ("system", "code", "display") if name in new}
-        if (old.get("system"), old.get("code")) != (new.get("system"), new.get("code")) or not parts:
+        if (old.get("system"), old.get("code")) != (new.get("system"), new.get("code")) or not parts or "coding" not in held:
             held["coding"] = [parts] if parts else []
             held.pop("_coding", None)
         elif old.get("display") != new.get("display"):

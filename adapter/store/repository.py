@@ -156,6 +156,11 @@ class Repository:
             also(session)
         return results
 
+    def reindex(self, stored: Stored) -> None:
+        """Write a resource's search index anew. Raises VersionConflict where it is no longer at this version."""
+        with self.database.client.start_session() as session:
+            session.with_transaction(lambda session: self._replace(stored, stored.version, session))
+
     def _replace(self, stored: Stored, version: int, session: ClientSession) -> None:
         answer = self.database[stored.type].replace_one({"_id": stored.id, "fhir.version": version}, _document(stored), session=session)
         if answer.matched_count != 1:

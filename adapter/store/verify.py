@@ -138,8 +138,7 @@ def _is_json(text: str) -> bool:
 def _reindexed(repository: Repository, stored: Stored) -> bool:
     """Whether the index is written anew: not where another writer came first, who wrote it too."""
     try:
-        with repository.database.client.start_session() as session:
-            repository._replace(stored, stored.version, session)
+        repository.reindex(stored)
     except VersionConflict:
         return False
     return True

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from adapter import log
 from adapter.clock import Clock, instant, utc_now
-from adapter.errors import RemoteError, RemoteFatal, RemoteTemporary
+from adapter.errors import RemoteError, RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient, Page
 from adapter.fhir.resource import Raw
@@ -172,6 +172,7 @@ class Bridge:
             return
         started = next(visit.client.search(readable[0], {"_count": 1})).server_time
         receiver, parts = self._receiver(visit), self._parts(visit)
+        self._read_again(visit, receiver)
         pages = ahead(_pages(visit.client, parts))
         for part in parts:
             self._pull_part(visit, held, receiver, part, pages, certificate, progress)
@@ -205,6 +206,17 @@ class Bridge:
         if not certificate.adds_up(type):
             # It may have been written to while it was read: what counts is what is there now.
             tally.expected[type] = visit.single.count(type, part.query)
+
+    def _read_again(self, visit: _Visit, receiver: Receiver) -> None:
+        """Try what could not be kept before; not part of this pull's account."""
+        for id, letter in list(self.state.all("dead_letters", {"remote": visit.remote.name, "direction": "pull"})):
+            type, _, there = letter["there"].partition("/")
+            try:
+                kept = all(entry.action != "dead" for entry in receiver.resources(type, [visit.single.read(type, there).raw]))
+            except RemoteGone:
+                kept = True
+            if kept:
+                self.state.drop("dead_letters", id)
 
     def _deleted(self, visit: _Visit, type: str, since: datetime | None) -> list[str]:
         """Ids there of what was deleted since. A first pull has nothing that could be deleted."""

@@ -13,12 +13,15 @@ from adapter.fhir.references import rewrite, split
 from adapter.fhir.resource import SERVER_META, Raw
 from adapter.sync.remotes import Remote
 
-# R4 types with no `identifier` element, or with one that holds a single value.
+# R4 types with no list of identifiers, or with none that can be searched.
 _TAGGED = frozenset(
     {"AuditEvent", "Binary", "Bundle", "CapabilityStatement", "CompartmentDefinition", "Composition", "ConceptMap", "GraphDefinition"}
     | {"ImplementationGuide", "Linkage", "MessageHeader", "NamingSystem", "OperationDefinition", "OperationOutcome"}
     | {"Parameters", "Provenance", "QuestionnaireResponse", "SearchParameter", "Subscription", "TerminologyCapabilities", "TestReport"}
-    | {"TestScript", "VerificationResult"}
+    | {"TestScript", "VerificationResult", "AdverseEvent", "BiologicallyDerivedProduct", "CatalogEntry", "MedicationKnowledge"}
+    | {"MedicinalProductContraindication", "MedicinalProductIndication", "MedicinalProductIngredient", "MedicinalProductInteraction"}
+    | {"MedicinalProductManufactured", "MedicinalProductUndesirableEffect", "ObservationDefinition", "SubstanceNucleicAcid"}
+    | {"SubstancePolymer", "SubstanceProtein", "SubstanceReferenceInformation", "SubstanceSourceMaterial", "SubstanceSpecification"}
 )
 
 # Beside the id, on those types: HAPI 8.8 refuses a search for all tags of a system.

@@ -16,18 +16,23 @@ from adapter.sync.remotes import Remote, Remotes
 
 
 def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
-    """Put on the outbox of a new remote what was made here before it was added."""
+    """Put on the outbox of a new remote what was made here, or changed here, while it was not known."""
     if remotes.seeded(remote.name):
         return
     for type in repository.types():
-        for stored in list(repository.scan(type, {"born": None})):
+        for stored in list(repository.scan(type)):
             if _unsent(stored, remote.name) and remote.name not in stored.outbox:
-                repository.commit([Change(type, stored.id, stored.raw, stored.version, owed=(remote.name,))])
+                raw = None if stored.deleted else stored.raw
+                repository.commit([Change(type, stored.id, raw, stored.version, owed=(remote.name,))])
     remotes.mark_seeded(remote.name)
 
 
 def _unsent(stored: Stored, remote: str) -> bool:
-    return remote in stored.outbox or (stored.link(remote) is None and not stored.deleted)
+    """Whether the remote has not got this version; what was born at another remote is no business of this one's."""
+    link = stored.link(remote)
+    if link is None:
+        return remote in stored.outbox or (stored.born is None and not stored.deleted)
+    return remote in stored.outbox or link.at != stored.version
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Pusher:
             if self.seeded:
                 yield from self.repository.scan(type, {"outbox": self.remote.name})
             else:
-                yield from (stored for stored in self.repository.scan(type, {"born": None}) if _unsent(stored, self.remote.name))
+                yield from (stored for stored in self.repository.scan(type) if _unsent(stored, self.remote.name))
 
     def plan(self) -> list[Entry]:
         """An entry for each resource that is owed, in the order in which they can be sent."""

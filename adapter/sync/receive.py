@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pymongo.client_session import ClientSession
 
 from adapter.clock import Clock
-from adapter.errors import CasebridgeError, VersionConflict
+from adapter.errors import CasebridgeError, RemoteError, VersionConflict
 from adapter.fhir.resource import Raw, content, dumps, same
 from adapter.store.documents import CURRENT, Change, Link, Stored
 from adapter.store.repository import Repository
@@ -37,7 +37,7 @@ class Receiver:
         """Plan and apply these resources; the entries say what became of each."""
         try:
             return self._attempt(lambda: self.puller.plan(type, raws))
-        except VersionConflict:
+        except (VersionConflict, RemoteError):
             raise
         except CasebridgeError as error:
             if len(raws) > 1:

@@ -64,7 +64,7 @@ def test_a_record_that_breaks_a_rule_is_refused_with_paths_and_no_values(reposit
 
 def test_both_faces_of_a_case_manager_are_one_record(repository):
     load_story(repository, parse(parse_json((FIXTURES / "cases" / "river.json").read_bytes())))
-    [practitioner] = [stored for stored in repository.scan("Practitioner", {"concept": "case_manager"})]
+    [practitioner] = list(repository.scan("Practitioner", {"concept": "case_manager"}))
     fields = record(repository, "case_manager", practitioner.id)
     assert {"names", "discipline", "caseload_limit"} & fields.keys() >= {"names", "discipline"}
     assert repository.read("PractitionerRole", practitioner.id).concept == "case_manager"
@@ -93,7 +93,7 @@ def test_a_story_told_anew_brings_its_records_to_their_last_state(repository):
     client = next(save for entry in raw["timeline"] for save in entry.get("save", ()) if save["concept"] == "client")
     client["fields"]["birth_date"] = "1994-05-18"
     assert load_story(repository, parse(raw)).steps == 1
-    [stored] = [stored for stored in repository.scan("Patient")]
+    [stored] = list(repository.scan("Patient"))
     assert stored.record["birth_date"] == "1994-05-18"
     assert stored.version == 2
 
