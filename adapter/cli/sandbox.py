@@ -28,13 +28,15 @@ def sandbox() -> None:
 
 @sandbox.command()
 @click.argument("remote")
+@click.option("--all", "all_", is_flag=True, help="Also what other casebridges put there, or this one before its database was lost.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "json", is_flag=True, help="As JSON; needs --yes.")
-def clean(remote: str, yes: bool, json: bool) -> None:
+def clean(remote: str, all_: bool, yes: bool, json: bool) -> None:
     """Delete at a remote what was made there for trying.
 
-    That is what carries both a casebridge identifier and the synthetic tag, and nothing else. What refers to another goes first. Here
-    nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so that the next push would make them anew.
+    That is what carries a casebridge identifier that this database knows and the synthetic tag, and nothing else: others try things there
+    too. What refers to another goes first. Here nothing is deleted: our resources lose their link to REMOTE and are owed to it again, so
+    that the next push would make them anew.
 
     \b
       casebridge sandbox clean hapi
@@ -46,7 +48,7 @@ def clean(remote: str, yes: bool, json: bool) -> None:
         with each.client() as client, lease.hold(opened.state, remote, opened.clock) as held:
             capability = client.capability()
             with progress() as report:
-                found = list(_found(client, capability, report))
+                found = [entry for entry in _found(client, capability, report) if all_ or _known(opened, entry)]
             counts = Counter(entry.type for entry in found)
             if not json:
                 _announce(each, counts)
@@ -90,6 +92,11 @@ def _found(client: FhirClient, capability: Capability, report: Report) -> Iterat
                 if own_id(raw) and synthetic(raw):
                     yield Entry("push", "create", type, raw["id"], f"{type}/{raw['id']}", target=raw)
         report("look", done, len(types))
+
+
+def _known(opened: Bridge, entry: Entry) -> bool:
+    """Whether a resource of the remote was made by this database."""
+    return opened.repository.find(entry.type, own_id(entry.target or {}) or "") is not None
 
 
 def _searchable(capability: Capability, type: str) -> bool:

@@ -235,6 +235,13 @@ def test_a_sandbox_is_cleaned_of_what_is_ours_and_synthetic_and_of_nothing_else(
     assert casebridge("verify").code == 0
 
 
+def test_what_another_casebridge_put_there_goes_only_when_asked_for(casebridge, sandbox):
+    foreign = {**patient(), "identifier": [{"system": OWN_ID, "value": "made-elsewhere"}]}
+    sandbox.create({name: value for name, value in foreign.items() if name != "id"})
+    assert casebridge("sandbox", "clean", "hospital", "--yes", "--json").json["deleted"] == 2
+    assert casebridge("sandbox", "clean", "hospital", "--all", "--yes", "--json").json["deleted"] == 1
+
+
 def test_after_a_clean_up_the_next_push_makes_it_all_anew(casebridge, sandbox):
     casebridge("sandbox", "clean", "hospital", "--yes")
     assert casebridge("plan", "hospital", "--push", "--json").json["summary"]["push"] == {
