@@ -128,7 +128,8 @@ def _live(bridge: Bridge, check: Check, run: str) -> None:
         with progress() as report:
             loaded = load_story(bridge.repository, told, progress=partial(report, told.title))
         path = [entry.transition for entry in told.entries if entry.transition]
-        line(f"  {told.title}: {' '.join(path)}")
+        steps = [saved.fields["step"] for entry, written in story.replay(told) if entry.transition for saved in written]
+        line(f"  {told.title}: {' → '.join(steps)}")
         check.that(f"{told.name} took the path that its story expects", path == told.expect["path"])
         check.that(f"{told.name} has the resources that its story expects", _counts_hold(loaded.counts, told.expect["fhir"]))
 
@@ -170,7 +171,7 @@ def _exchange(bridge: Bridge, remote: Remote, check: Check, neighbours: int) -> 
 
 
 def _both_change(bridge: Bridge, remote: Remote, hospital: FhirClient, check: Check) -> None:
-    _title("Both sides work on", "River's telephone there and language here; a goal's start on both sides")
+    _title("Both sides work on", "a client's telephone there and marital status here; a goal's start on both sides")
     client = next(bridge.repository.scan("Patient", {"concept": "client", "born": None}))
     goal = next(bridge.repository.scan("Goal", {"concept": "goal", "born": None}))
     _there(hospital, bridge, remote, client.reference, telecom=[{"system": "phone", "value": "555-0100", "use": "home"}])
