@@ -6,6 +6,8 @@ from typing import Any
 
 from adapter.fhir.resource import Raw
 
+# A tuple, since `dict | list` would be made anew for every value of every resource.
+_NESTED = (dict, list)
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?")
 
 
@@ -15,7 +17,7 @@ def walk(raw: Any) -> Iterator[Raw]:
         if isinstance(raw.get("reference"), str):
             yield raw
         for value in raw.values():
-            if isinstance(value, dict | list):
+            if isinstance(value, _NESTED):
                 yield from walk(value)
     elif isinstance(raw, list):
         for value in raw:
@@ -32,7 +34,7 @@ def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         after: dict[str, Any] | None = None
         for key, item in value.items():
-            if isinstance(item, dict | list):
+            if isinstance(item, _NESTED):
                 new = _rewritten(item, change)
             elif key == "reference" and isinstance(item, str):
                 new = change(item)

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from adapter import log
 from adapter.clock import Clock, instant, utc_now
-from adapter.errors import RemoteError, RemoteFatal, RemoteGone, RemoteTemporary
+from adapter.errors import CasebridgeError, RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient, Page
 from adapter.fhir.resource import Raw
@@ -32,6 +32,8 @@ OVERLAP = timedelta(seconds=10)
 
 # How often a type is searched in one pull before its pages that expire are a failure.
 _SEARCHES = 3
+
+STOPPED = "It was stopped before its end."
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is (0 if not known)."""
@@ -101,7 +103,7 @@ class Bridge:
         is done, and the next run goes on from there.
         """
         remote = self.remotes.get(name)
-        certificate = Certificate(name, self.clock())
+        certificate = Certificate(name, self.clock(), failure=STOPPED)
         with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held, self.repository.using(held.session):
             try:
                 with self._visit(remote) as visit:
@@ -112,7 +114,8 @@ class Bridge:
                         if not pull:
                             self._look_for_deletions(visit, certificate)
                         self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
-            except RemoteError as error:
+                certificate.failure = ""
+            except CasebridgeError as error:
                 certificate.failure = error.text
                 raise
             finally:
@@ -152,8 +155,9 @@ class Bridge:
     def _parts(self, visit: _Visit) -> list[_Part]:
         """The types that may hold something new; learns who of them was born in a casebridge."""
         askable, wanted = set(), {}
+        cursors = dict(self.state.all("cursors", {"remote": visit.remote.name}))
         for type in types_to_pull(visit.remote, visit.capability):
-            cursor = self.state.get("cursors", f"{visit.remote.name}:{type}")
+            cursor = cursors.get(f"{visit.remote.name}:{type}")
             since = cursor["since"] if cursor else None
             if next(iter(own_search(type))) in visit.capability.search_params(type):
                 askable.add(type)
@@ -174,12 +178,17 @@ class Bridge:
         receiver, parts = self._receiver(visit), self._parts(visit)
         self._read_again(visit, receiver)
         pages = ahead(_pages(visit.client, parts))
+        moved: dict[str, Document] = {}
         for part in parts:
             self._pull_part(visit, held, receiver, part, pages, certificate, progress)
             if certificate.adds_up(part.type):
-                self.state.put("cursors", f"{visit.remote.name}:{part.type}", {"remote": visit.remote.name, "since": started - OVERLAP})
+                moved[f"{visit.remote.name}:{part.type}"] = {"remote": visit.remote.name, "since": started - OVERLAP}
             else:
                 log.event("pull.short", remote=visit.remote.name, type=part.type)
+            if part.count:
+                self.state.put_all("cursors", moved, held.session)
+                moved.clear()
+        self.state.put_all("cursors", moved, held.session)
 
     def _pull_part(
         self,
@@ -194,13 +203,17 @@ class Bridge:
         tally, type = certificate.pulled, part.type
         tally.expected[type] = part.count
         seen: set[tuple[str, str | None]] = set()
+        ended: set[str | None] = set()
         for page in iter(pages.__next__, None) if part.count else ():
             held.check()
             fresh = _fresh(page.entries, seen)
             for raw in page.foreign:
                 tally.reasons[f"skip: a {raw.get('resourceType')} among {type}"] += 1
-            tally.add(receiver.resources(type, fresh))
-            progress(f"pull {type}", certificate.fetched(type), tally.expected[type])
+            entries = receiver.resources(type, fresh)
+            tally.add(entries)
+            ended.update(entry.there for entry in entries)
+            tally.fetched[type] = len(ended)
+            progress(f"pull {type}", len(ended), tally.expected[type])
         held.check()
         tally.add(receiver.deletions(type, self._deleted(visit, type, part.since)))
         if not certificate.adds_up(type):

@@ -8,9 +8,7 @@ from typing import Any
 from adapter.store.state import as_text
 from adapter.sync.plan import Tally
 
-# How the resources that were fetched may end; deletions are told by histories and are not among them.
-_FETCHED = ("create", "update", "merge", "link", "unchanged", "conflict", "skip", "dead")
-COLUMNS = ("remote has", "created", "updated", "merged", "unchanged", "conflict", "skipped", "dead", "deleted")
+COLUMNS = ("remote has", "fetched", "created", "updated", "merged", "unchanged", "conflict", "skipped", "dead", "deleted")
 
 
 @dataclass
@@ -26,13 +24,8 @@ class Certificate:
     """Why the sync stopped before its end; what was done until then is done."""
 
     def adds_up(self, type: str) -> bool:
-        """Whether every resource of this type that the remote counted has an end."""
-        return self.pulled.expected.get(type, 0) == self.fetched(type)
-
-    def fetched(self, type: str) -> int:
-        """How many resources of this type were read."""
-        counts = self.pulled.counts.get(type)
-        return sum(counts[action] for action in _FETCHED) if counts else 0
+        """Whether every resource of this type that the remote counted was read and has an end."""
+        return self.pulled.expected.get(type, 0) == self.pulled.fetched[type]
 
     @property
     def holds(self) -> bool:
@@ -53,6 +46,7 @@ class Certificate:
         counts = self.pulled.counts.get(type, Counter())
         return {
             "remote has": self.pulled.expected.get(type, 0),
+            "fetched": self.pulled.fetched[type],
             "created": counts["create"],
             "updated": counts["update"],
             "merged": counts["merge"],

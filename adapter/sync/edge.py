@@ -6,6 +6,7 @@ of identifiers) and has the same id in every casebridge.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from adapter.config import OWN_ID
@@ -73,6 +74,12 @@ def _without(holder: Raw, name: str) -> Raw:
     return {key: kept if key == name else value for key, value in holder.items()} if kept else rest
 
 
+@lru_cache(10_000)
+def _made_id(namespace: UUID, reference: str) -> str:
+    """Remembered, since the resources of a page refer to few others, time and again."""
+    return str(uuid5(namespace, reference))
+
+
 class Edge:
     """Translates between one remote's terms and ours. `known` maps Type/id there to our id, where it is not the one that would be made."""
 
@@ -87,7 +94,7 @@ class Edge:
 
     def made_id(self, reference: str) -> str:
         """The id that a resource born at the remote gets here."""
-        return str(uuid5(self._namespace, reference))
+        return _made_id(self._namespace, reference)
 
     def to_local(self, raw: Raw) -> Raw:
         """A resource from the remote in local terms: references, identity, none of the remote's version and time."""

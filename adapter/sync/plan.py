@@ -60,6 +60,8 @@ class Tally:
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)
+    fetched: Counter[str] = field(default_factory=Counter)
+    """How many different resources were read of each type; one that changed meanwhile is read twice and has two ends."""
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, entries: Iterable[Entry]) -> None:

@@ -8,7 +8,5 @@ from tests.sync.test_kill import *  # noqa: F403
 
 
 @pytest.fixture
-def hospital_url(hapi: Any) -> str:
-    if hapi.pid is not None:
-        hapi.empty()
-    return str(hapi.url)
+def hospital_url(hapi_empty: Any) -> str:
+    return str(hapi_empty.url)
