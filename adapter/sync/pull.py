@@ -57,8 +57,8 @@ def own_ids(client: FhirClient, type: str, params: dict[str, str]) -> Iterator[t
 
 
 def ahead(pages: Iterator[Any]) -> Iterator[Any]:
-    """The same items, the next one being fetched while this one is worked on."""
-    queue: Queue[tuple[bool, Any]] = Queue(maxsize=1)
+    """The same items, the next ones (three at most: two pages and the end of a type) being fetched while this one is worked on."""
+    queue: Queue[tuple[bool, Any]] = Queue(maxsize=3)
 
     def fetch() -> None:
         try:
@@ -106,7 +106,7 @@ class Puller:
             return replace(entry, action="create")
         if link is None:
             return self._found_again(entry, stored)
-        if link.version == version:
+        if (link.reference, link.version) == (entry.there, version):
             return entry
         if is_derived(theirs):
             return replace(entry, action="link", reason="derived here; what they made of it is ignored")
@@ -152,7 +152,8 @@ class Puller:
 
     def _deletion(self, type: str, id: str, stored: Stored | None) -> Entry | None:
         link = stored.link(self.remote.name) if stored else None
-        if stored is None or link is None:
+        if stored is None or link is None or link.reference != f"{type}/{id}":
+            # A resource that was deleted and made again there has two ids there and one here; only the one linked now counts.
             return None
         entry = Entry("pull", "delete", type, stored.id, f"{type}/{id}", stored=stored)
         if stored.deleted:

@@ -41,9 +41,12 @@ class Sender:
     """Raises when we may no longer write, for the lease is lost."""
     links: dict[str, str | None] = field(default_factory=dict)
     """Our Type/id → Type/id there, as far as it was looked up."""
+    letters: set[str] = field(default_factory=set)
+    """The dead letters of earlier pushes: what is sent at last takes its letter away."""
 
     def send(self, entries: list[Entry], done: Callable[[int], None] = lambda _: None) -> list[Entry]:
         """Carry out the entries in their order; what comes back says what became of each."""
+        self.letters = {id for id, _ in self.state.all("dead_letters", {"remote": self.remote.name, "direction": "push"})}
         writes = [entry for entry in entries if entry.action in ("create", "update")]
         result = [entry for entry in entries if entry.action not in ("create", "update", "delete")]
         self._settle([entry for entry in result if entry.action == "unchanged" and entry.stored])
@@ -177,12 +180,40 @@ class Sender:
             there = f"{answer.type or entry.type}/{answer.id}"
             self.links[entry.reference] = there
             self.edge.known[there] = entry.id
-        return [
-            self._linked(replace(entry, there=self.links[entry.reference], version=answer.version), answer)
-            for entry, answer in zip(entries, answers, strict=True)
-        ]
+        ends, kept = [], []
+        for entry, answer in zip(entries, answers, strict=True):
+            done = replace(entry, there=self.links[entry.reference], version=answer.version)
+            link = self._link(done, answer)
+            ends.append(self._found(done, link) if link.at == 0 else done)
+            if link.at:
+                kept.append((done, link))
+        self._keep(kept)
+        return ends
 
-    def _linked(self, entry: Entry, answer: EntryResult) -> Entry:
+    def _keep(self, kept: list[tuple[Entry, Link]]) -> None:
+        """Keep what the remote answered, all in one transaction; one by one where somebody writes here meanwhile."""
+        now = {(entry.type, entry.id): self.repository.find(entry.type, entry.id) for entry, _ in kept}
+        changes = [self._settled(found, link) for entry, link in kept if (found := now[entry.type, entry.id])]
+        try:
+            self.repository.commit(changes)
+        except VersionConflict:
+            for entry, link in kept:
+                self._commit(entry, lambda found, link=link: self._settled(found, link))  # type: ignore[misc]
+        for entry, _ in kept:
+            if self._letter(entry) in self.letters:
+                self.state.drop("dead_letters", self._letter(entry))
+
+    def _letter(self, entry: Entry) -> str:
+        return f"{self.remote.name}:push:{entry.reference}"
+
+    def _settled(self, now: Stored, link: Link) -> Change:
+        """Our resource with its link; still owed if it changed since it was sent."""
+        links = (*(each for each in now.links if each.remote != self.remote.name), link)
+        settled = self.remote.name if now.version == link.at else None
+        return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links, sent=settled)
+
+    def _link(self, entry: Entry, answer: EntryResult) -> Link:
+        """What was agreed by this answer; `at` is 0 where a create found what had been made before and differs."""
         raw = answer.raw
         if raw is None or (entry.action == "create" and answer.status == 200):
             raw = self.client.read(entry.type, str(entry.there).partition("/")[2]).raw
@@ -193,18 +224,8 @@ class Sender:
         link = Link(self.remote.name, str(entry.there), str(version), planned.version if planned else 0, None, named)
         sent = planned.raw if planned else {}
         if entry.action == "create" and answer.status == 200 and not same(content(theirs), content(sent)):
-            return self._found(entry, link)
-        if not same(content(theirs), content(sent)):
-            link = replace(link, theirs=dumps(theirs))
-
-        def change(now: Stored) -> Change:
-            links = (*(each for each in now.links if each.remote != self.remote.name), link)
-            settled = self.remote.name if now.version == link.at else None
-            return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links, sent=settled)
-
-        self._commit(entry, change)
-        self.state.drop("dead_letters", f"{self.remote.name}:push:{entry.reference}")
-        return entry
+            return replace(link, at=0)
+        return link if same(content(theirs), content(sent)) else replace(link, theirs=dumps(theirs))
 
     def _found(self, entry: Entry, link: Link) -> Entry:
         """A create that found what an earlier, interrupted push had made: its first version is what both agreed on."""
@@ -251,6 +272,6 @@ class Sender:
 
     def _dead(self, entry: Entry, reason: str) -> Entry:
         body = {"remote": self.remote.name, "direction": "push", "reference": entry.reference, "reason": reason, "at": self.clock()}
-        self.state.put("dead_letters", f"{self.remote.name}:push:{entry.reference}", body)
+        self.state.put("dead_letters", self._letter(entry), body)
         self.links[entry.reference] = self._there(entry.reference) or ""
         return replace(entry, action="dead", reason=reason)

@@ -8,6 +8,7 @@ import pytest
 from adapter.config import OWN_ID
 from adapter.fhir.resource import content, same
 from adapter.store.documents import Change
+from adapter.sync.bridge import Bridge
 from adapter.sync.plan import Tally
 
 
@@ -134,6 +135,24 @@ def test_deleted_there_and_edited_here_is_a_conflict_and_can_be_decided_both_way
     again = world.bridge.repository.read("Patient", ids[kept["id"]])
     assert world.hospital.read("Patient", again.link("hospital").reference.partition("/")[2]).raw["birthDate"] == "1960"
     assert changed(world.sync().pushed) == {}
+
+
+def test_what_was_deleted_and_made_again_there_is_not_deleted_here(world, new_database):
+    """It has two ids there and one here; the deletion of the older one is told after the newer one arrived."""
+    patient = world.patient_there()
+    world.sync()
+    ours = world.here(patient)
+    world.hospital.delete("Patient", patient["id"])
+    again = {**{name: value for name, value in patient.items() if name not in ("id", "meta")}}
+    again["identifier"] = [*again["identifier"], {"system": OWN_ID, "value": ours.id}]
+    written = world.hospital.create(again)
+    for bridge in (world.bridge, Bridge(new_database())):
+        if bridge is not world.bridge:
+            bridge.remotes.add(world.remote)
+        for _ in range(2):
+            bridge.sync("hospital", push=False, say=lambda _: None)
+            kept = bridge.repository.read("Patient", ours.id)
+            assert kept.link("hospital").reference == f"Patient/{written.id}"
 
 
 def make_here(world, type, id, **elements):
