@@ -1,5 +1,6 @@
 """The command line: `casebridge`, one module per noun. `main` is its entry point."""
 
+import gc
 import signal
 from importlib.metadata import version
 
@@ -53,4 +54,6 @@ for command in (serve, remote, plan, push, pull, sync, conflicts, dead, import_,
 def main() -> None:
     """Run the command that the process's arguments name, and exit with its code."""
     signal.signal(signal.SIGTERM, raise_terminated)
+    # What was imported stays: the collector need not look at it again (0.1 s of a pull of 4,000 resources).
+    gc.freeze()
     cli(prog_name="casebridge")
