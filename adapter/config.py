@@ -26,6 +26,12 @@ class Settings:
     home: Path
     """Where the embedded store keeps its data, its log and its lock."""
     log_level: str
+    origins: tuple[str, ...] = ()
+    """The origins whose web pages may use the server, besides its own."""
+    integrity: bool = False
+    """Whether the server refuses writes that leave references to what is not here."""
+    handling: str = "strict"
+    """Of search parameters that are not known, where a caller has no preference: strict refuses them, lenient leaves them out."""
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -34,4 +40,7 @@ class Settings:
             database=env.get("CASEBRIDGE_DATABASE", "casebridge"),
             home=Path(env.get("CASEBRIDGE_HOME") or platformdirs.user_data_dir("casebridge", appauthor=False)),
             log_level=env.get("CASEBRIDGE_LOG", "WARNING").upper(),
+            origins=tuple(env.get("CASEBRIDGE_ORIGINS", "").split()),
+            integrity=env.get("CASEBRIDGE_INTEGRITY", "").lower() in ("1", "on", "true", "yes"),
+            handling="lenient" if env.get("CASEBRIDGE_HANDLING", "").lower() == "lenient" else "strict",
         )

@@ -76,6 +76,12 @@ class MultipleMatches(CasebridgeError):
     status, issue_code = 412, "multiple-matches"
 
 
+class Conflict(CasebridgeError):
+    """What is asked contradicts what is stored beside it."""
+
+    status, issue_code, exit_code = 409, "conflict", 2
+
+
 class TooLarge(CasebridgeError):
     """The content is over a limit; the text names the limit."""
 
@@ -96,6 +102,12 @@ class RuleViolated(CasebridgeError):
     def __init__(self, text: str, *, code: str, expression: Sequence[str] = ()) -> None:
         super().__init__(text, expression=expression)
         self.code = code
+
+
+class NotApplicable(CasebridgeError):
+    """The change is well formed and does not fit the resource as it is."""
+
+    status, issue_code, exit_code = 422, "processing", 2
 
 
 class UnknownCode(CasebridgeError):

@@ -9,8 +9,9 @@ import waitress
 from waitress.server import BaseWSGIServer
 
 from adapter.errors import Forbidden
+from adapter.fhir.resource import laid_out
 from adapter.store.repository import Repository
-from server import errors
+from server import cors, errors
 from server.fhir import headers
 from server.fhir.messages import Answer, Request
 from server.fhir.routes import endpoint
@@ -21,20 +22,34 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def create_app(repository: Repository, *, max_body: int = MAX_BODY, hosts: Sequence[str] = LOOPBACK_NAMES) -> flask.Flask:
-    """The application: FHIR R4 under /fhir, and /health. `max_body` is in bytes; requests for hosts other than `hosts` are refused."""
+def create_app(
+    repository: Repository,
+    *,
+    max_body: int = MAX_BODY,
+    hosts: Sequence[str] = LOOPBACK_NAMES,
+    origins: Sequence[str] = (),
+    integrity: bool = False,
+    handling: str = "strict",
+) -> flask.Flask:
+    """The application: FHIR R4 under /fhir, and /health. `max_body` is in bytes; requests for hosts other than `hosts` are refused.
+
+    `origins` are those whose web pages may use it, besides its own; `integrity` refuses writes that leave references to what is not here.
+    `handling`, strict or lenient, is for search parameters that are not known, where the caller has no preference.
+    """
     app = flask.Flask("casebridge", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_body, TRUSTED_HOSTS=list(hosts))
     answer = endpoint(repository)
 
     def fhir(path: str = "") -> flask.Response:
         base = f"{flask.request.host_url.rstrip('/')}/fhir"
-        return _response(answer(_request(base, path)), base)
+        request = _request(base, path, integrity, handling)
+        return _response(answer(request), base, headers.pretty(request))
 
     app.add_url_rule("/fhir", "fhir", fhir, methods=_METHODS)
     app.add_url_rule("/fhir/", "fhir", fhir, methods=_METHODS)
     app.add_url_rule("/fhir/<path:path>", "fhir", fhir, methods=_METHODS)
     app.add_url_rule("/health", "health", lambda: _health(repository))
+    cors.install(app, origins)
     app.register_error_handler(Exception, _failed)
     return app
 
@@ -68,7 +83,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _request(base: str, path: str) -> Request:
+def _request(base: str, path: str, integrity: bool, handling: str) -> Request:
     return Request(
         method="GET" if flask.request.method == "HEAD" else flask.request.method,
         path=path,
@@ -76,11 +91,14 @@ def _request(base: str, path: str) -> Request:
         params=[*flask.request.args.items(multi=True)],
         headers={name.lower(): value for name, value in flask.request.headers.items()},
         body=flask.request.get_data(cache=False),
+        integrity=integrity,
+        handling=handling,
     )
 
 
-def _response(answer: Answer, base: str) -> flask.Response:
-    response = flask.Response(answer.text, answer.status, headers.written(answer, base), mimetype=headers.FHIR_JSON)
+def _response(answer: Answer, base: str, pretty: bool) -> flask.Response:
+    text = laid_out(answer.text) if pretty and answer.text else answer.text
+    response = flask.Response(text, answer.status, headers.written(answer, base), mimetype=headers.FHIR_JSON)
     if answer.text is None:
         del response.headers["Content-Type"]
     return response

@@ -54,6 +54,9 @@ def named(error: Exception) -> CasebridgeError:
         return error
     if isinstance(error, HTTPException):
         return of_http(error)
+    if isinstance(error, RecursionError):
+        # What is parsed may be nested deeper than Python can walk; no resource that means anything is.
+        return Invalid("What was sent is nested too deep.")
     number = uuid.uuid4().hex
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:]))

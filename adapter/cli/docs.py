@@ -10,7 +10,8 @@ from adapter.cli.exits import CODES, Failure
 from adapter.cli.terminal import line, say
 from adapter.errors import CasebridgeError, Invalid
 from adapter.mapping.document import document
-from adapter.store.search_parameters import COMMON, table
+from adapter.store.search_document import document as search_document
+from server.fhir.operations import document as operations
 
 _ROOT = Path(__file__).parents[2]
 _MADE = "by `make docs`; do not edit it."
@@ -22,7 +23,7 @@ _MADE = "by `make docs`; do not edit it."
 def docs(ctx: click.Context, check: bool) -> None:
     """Write the documents that are made from code.
 
-    They are docs/mapping.md, cli.md, errors.md and search.md of a source checkout.
+    They are docs/mapping.md, cli.md, errors.md, operations.md and search.md of a source checkout.
 
     \b
       casebridge docs --check
@@ -34,7 +35,8 @@ def docs(ctx: click.Context, check: bool) -> None:
         "mapping.md": document,
         "cli.md": lambda: commands(ctx.find_root().command),
         "errors.md": error_table,
-        "search.md": search_table,
+        "operations.md": operations.document,
+        "search.md": search_document,
     }
     stale = []
     for name, make in made.items():
@@ -85,21 +87,3 @@ def error_table() -> str:
 
 def _first(kind: type) -> str:
     return (kind.__doc__ or "").strip().partition("\n")[0].replace("|", "\\|")
-
-
-def search_table() -> str:
-    """The search parameters as Markdown."""
-    common = [f"| {row.name} | {row.kind} | {', '.join(row.paths)} |" for row in COMMON]
-    head = "| parameter | kind | elements |\n|---|---|---|"
-    parts = [f"# Search parameters\n\nMade from `adapter/store/search_parameters.py` {_MADE}\n\n## All types\n", head, *common, ""]
-    named = {type: [row for row in found.values() if row not in COMMON] for type, found in table().items()}
-    for type, own in sorted(named.items()):
-        if [row.name for row in own] != ["identifier"] and own:
-            cells = [f"| {row.name} | {row.kind} | {', '.join(f'`{path}`' for path in row.paths)} |" for row in own]
-            parts += [f"## {type}\n", head, *cells, ""]
-    others = sorted(type for type, own in named.items() if [row.name for row in own] == ["identifier"])
-    parts.append(f"## By identifier only\n\n{', '.join(others)}.\n")
-    without = sorted(type for type, own in named.items() if not own)
-    if without:
-        parts.append(f"## By what is common to all only\n\n{', '.join(without)}.\n")
-    return "\n".join(parts)

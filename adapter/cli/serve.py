@@ -4,6 +4,7 @@ import click
 
 from adapter.cli.connection import repository
 from adapter.cli.terminal import say
+from adapter.config import Settings
 
 
 @click.command()
@@ -16,12 +17,16 @@ def serve(host: str, port: int) -> None:
 
     \b
       casebridge serve --port 8080
+
+    CASEBRIDGE_ORIGINS names the origins (space between) whose web pages may use it; CASEBRIDGE_INTEGRITY=on refuses writes that leave
+    references to what is not here. CASEBRIDGE_HANDLING=lenient leaves search parameters that are not known out, instead of refusing them.
     """
     # Flask and waitress cost every other command a quarter of a second.
     from server import create_app, listen
 
+    settings = Settings.from_env()
     with repository() as opened:
-        server = listen(create_app(opened), host, port)
+        server = listen(create_app(opened, origins=settings.origins, integrity=settings.integrity, handling=settings.handling), host, port)
         try:
             say(f"FHIR R4 at http://{host}:{server.effective_port}/fhir. Ctrl-C stops it.")
             server.run()

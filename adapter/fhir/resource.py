@@ -24,13 +24,18 @@ _sorted_encoder = msgspec.json.Encoder(decimal_format="number", order="determini
 SERVER_META = ("versionId", "lastUpdated", "source")
 
 
-def parse(text: str | bytes) -> Raw:
-    """The JSON object in `text`, decimals kept. Raises Invalid with the position, never the content."""
+def decode(text: str | bytes) -> Any:
+    """The JSON value in `text`, decimals kept. Raises Invalid with the position, never the content."""
     try:
-        value = _decoder.decode(text)
+        return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is nested too deep or is not UTF-8"
         raise Invalid(f"The text is not JSON: {reason}") from None
+
+
+def parse(text: str | bytes) -> Raw:
+    """The JSON object in `text`, decimals kept. Raises Invalid."""
+    value = decode(text)
     if not isinstance(value, dict):
         raise Invalid("The text is JSON but not an object; a resource is an object with a resourceType.")
     return value
@@ -54,6 +59,11 @@ def resource_type(raw: Raw) -> str:
 def dumps(raw: Any) -> str:
     """The value as compact JSON text, keys in the order they have."""
     return _encoder.encode(raw).decode()
+
+
+def laid_out(text: str) -> str:
+    """JSON text with an indent of two, for people to read; its numbers and strings stay as they are written."""
+    return msgspec.json.format(text, indent=2)
 
 
 def copy(value: Any) -> Any:
@@ -117,6 +127,11 @@ def check_structure(raw: Raw) -> None:
         return
     try:
         getattr(module, name).model_validate(raw)
+    except RecursionError:
+        raise Invalid(f"Not a valid {name}: it is nested too deep.", expression=[name]) from None
+    except (AttributeError, KeyError, TypeError):
+        # fhir.resources 8.3 falls over a contained resource that is no object or says no type.
+        raise Invalid(f"Not a valid {name}: an element is of another kind than it must be.", expression=[name]) from None
     except ValueError as error:
         # str() of a pydantic error prints the input; its paths and kinds do not.
         found = error.errors(include_input=False, include_url=False, include_context=False)  # type: ignore[attr-defined]

@@ -6,28 +6,47 @@ and `$regex` on the one field, repetitions into `$all`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir import references
-from adapter.store.dates import BEGIN, END, Span, span
 from adapter.store.documents import Document
-from adapter.store.index import EXACT, KEYS, clean, folded, key_of
+from adapter.store.index import IDENTIFIER, KEYS, TEXT, key_of
+from adapter.store.ranges import date_ways, dated, number_ways, quantity_ways
 from adapter.store.search_parameters import COMMONPLACE, Parameter
+from adapter.store.syntax import malformed, plain, split, unescape
+from adapter.store.values import EXACT, clean, folded, soundex
 
 Clause = tuple[int, str, Any]
 """(rank, path, condition): what must hold of a document. Paths with a low rank come first in a filter."""
 
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A parameter as it was asked for; `base` is the address under which references to resources here may be absolute."""
+
+    parameter: Parameter
+    modifier: str
+    values: Sequence[str]
+    base: str | None
+
+    @property
+    def path(self) -> str:
+        return f"fhir.index.{self.parameter.name}"
+
+
 KEY = f"fhir.index.{KEYS}"
 # Of several keys the one that finds fewest resources is used. Behind them comes what narrows without an index.
-_RANK = {"identifier": 1, "reference": 2, "uri": 3, "string": 3, "token": 4, "date": 5}
+_RANK = {"identifier": 1, "reference": 2, "uri": 3, "string": 3, "phonetic": 3, "token": 4, "composite": 4, "date": 5}
 UPDATED, PLAIN = 6, 7
+NOTHING: Clause = (0, "_id", {"$in": []})
+"""What no document fulfils."""
 
 _LAST = chr(0x10FFFF)
-_PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb)?(\d.*)", re.DOTALL)
+_WAYS: dict[str, Callable[[str, str], list[Document]]] = {"date": date_ways, "number": number_ways, "quantity": quantity_ways}
 
 
 def conditions(parameter: Parameter, modifier: str, values: Sequence[str], base: str | None) -> list[Clause]:
@@ -36,25 +55,15 @@ def conditions(parameter: Parameter, modifier: str, values: Sequence[str], base:
         return [_id(modifier, [*map(unescape, values)])]
     path = f"fhir.index.{parameter.name}"
     if not parameter.paths:
-        raise _unmodified(parameter, modifier)
+        raise unmodified(parameter, modifier)
     if modifier == "missing":
         if values not in (["true"], ["false"]):
             raise malformed(parameter.name, "true or false")
         return [(PLAIN, path, {"$exists": values == ["false"]})]
-    if parameter.kind == "token" and modifier in ("", "not"):
-        found = [_token(parameter, value) for value in values]
-        return [(PLAIN, path, {"$nin": found})] if modifier else [(PLAIN, path, _one_of(found)), *_keys(parameter, found)]
-    if parameter.kind == "reference":
-        found = [_reference(parameter, modifier, unescape(value), base) for value in values]
-        return [(PLAIN, path, _one_of(found)), *_keys(parameter, [typed for value in found for typed in _typed(parameter, value)])]
-    if parameter.kind == "uri" and not modifier:
-        found = [*map(unescape, values)]
-        return [(PLAIN, path, _one_of(found)), *_keys(parameter, found)]
-    if parameter.kind == "string" and modifier in ("", "exact", "contains"):
-        return _string(parameter, path, modifier, [*map(unescape, values)])
-    if parameter.kind == "date" and not modifier:
-        return _date(parameter, path, values)
-    raise _unmodified(parameter, modifier)
+    make = _CLAUSES.get((parameter.kind, modifier)) or (_reference if parameter.kind == "reference" else None)
+    if make is None:
+        raise unmodified(parameter, modifier)
+    return make(_Wanted(parameter, modifier, values, base))
 
 
 def merged(clauses: Iterable[Clause]) -> Document:
@@ -65,7 +74,7 @@ def merged(clauses: Iterable[Clause]) -> Document:
         if path not in query:
             query[path] = condition
         elif path != KEY:
-            both = _both(query[path], condition)
+            both = None if path.startswith("$") else _both_ids(query[path], condition) if path == "_id" else _both(query[path], condition)
             if both is None:
                 more.append({path: condition})
             else:
@@ -73,9 +82,20 @@ def merged(clauses: Iterable[Clause]) -> Document:
     return {**query, "$and": more} if more else query
 
 
+def _both_ids(left: Any, right: Any) -> Document | None:
+    """One condition on `_id`, which is no list, for two that name ids."""
+    first, second = (item if isinstance(item, dict) else {"$in": [item]} for item in (left, right))
+    if first.keys() == second.keys() == {"$in"}:
+        allowed = set(second["$in"])
+        return {"$in": [id for id in first["$in"] if id in allowed]}
+    return None if first.keys() & second.keys() else {**first, **second}
+
+
 def _both(left: Any, right: Any) -> Document | None:
     """One condition in which both hold; None where they use one operator in two ways."""
     first, second = _operators(left), _operators(right)
+    if "$in" in first and "$in" in second and "$elemMatch" not in first:
+        second = {"$elemMatch" if name == "$in" else name: {"$in": value} if name == "$in" else value for name, value in second.items()}
     shared = first.keys() & second.keys()
     if shared - {"$all"}:
         return None
@@ -88,93 +108,66 @@ def _operators(condition: Any) -> Document:
     return {"$all": [condition]}
 
 
-def updated(name: str, values: Sequence[str]) -> list[Span]:
-    """The half-open ranges of time, of which one must hold, for the values of `_lastUpdated`."""
-    found: list[Span] = []
-    for value in values:
-        prefix, low, high = dated(name, value)
-        before, after, ending, starting = (BEGIN, low), (high, END), (BEGIN, high), (low, END)
-        found += {
-            "eq": [(low, high)],
-            "ne": [before, after],
-            "gt": [after],
-            "sa": [after],
-            "ge": [starting],
-            "lt": [before],
-            "eb": [before],
-            "le": [ending],
-        }[prefix]
-    return found
-
-
-def dated(name: str, value: str) -> tuple[str, datetime, datetime]:
-    """(prefix, start, end) of a date as search writes it. Raises Invalid."""
-    # A plus sign that the client did not escape has come here as a space.
-    found = _PREFIXED.fullmatch(unescape(value).replace(" ", "+"))
-    bounds = span(found[2]) if found else None
-    if not found or not bounds:
-        raise malformed(name, "a date or date-time, with one of the prefixes eq ne gt lt ge le sa eb or none")
-    return found[1] or "eq", *bounds
-
-
-def split(text: str, mark: str) -> list[str]:
-    """The parts between the marks that no backslash escapes; escapes stay."""
-    parts, escaped = [""], False
-    for char in text:
-        if char == mark and not escaped:
-            parts.append("")
-        else:
-            parts[-1] += char
-        escaped = char == "\\" and not escaped
-    return parts
-
-
-def unescape(text: str) -> str:
-    return re.sub(r"\\([\\,$|])", r"\1", text)
-
-
-def plain(name: str) -> str:
-    """What a client sent as a name, fit for an error's text: shortened, and nothing in it but the characters of a name."""
-    return re.sub(r"[^A-Za-z0-9_.:-]", "?", name[:40])
-
-
-def malformed(name: str, wanted: str) -> Invalid:
-    return Invalid(f"The search parameter {plain(name)} needs {wanted}.", expression=[plain(name)])
-
-
-def _unmodified(parameter: Parameter, modifier: str) -> Invalid:
+def unmodified(parameter: Parameter, modifier: str) -> Invalid:
+    """The error for a modifier that a parameter does not have."""
     return Invalid(
         f"The search parameter {parameter.name} does not have the modifier :{plain(modifier)} here.", expression=[parameter.name]
     )
 
 
-def _keys(parameter: Parameter, values: Sequence[str]) -> list[Clause]:
-    """The clause on KEYS for entries of which one must be there; none where not every entry has a key."""
-    found = [key_of(parameter.kind, value) for value in values]
-    if parameter.name in COMMONPLACE or not found or not all(found):
-        return []
-    return [(_RANK.get(parameter.name, _RANK[parameter.kind]), KEY, _one_of(key for key in found if key))]
-
-
-def _one_of(values: Iterable[str]) -> Any:
+def one_of(values: Iterable[str]) -> Any:
+    """The condition that one of these is there."""
     found = list(dict.fromkeys(values))
     return found[0] if len(found) == 1 else {"$in": found}
+
+
+def found_by(parameter: Parameter, values: Sequence[str]) -> list[Clause]:
+    """The clauses for index entries of which a parameter must have one: on its field and, where every entry has a key, on KEYS."""
+    return [(PLAIN, f"fhir.index.{parameter.name}", one_of(values)), *_keys(parameter, parameter.kind, values)]
+
+
+def _keys(parameter: Parameter, kind: str, values: Sequence[str]) -> list[Clause]:
+    found = [key_of(kind, value) for value in values]
+    if parameter.name in COMMONPLACE or not found or not all(found):
+        return []
+    return [(_RANK.get(parameter.name, _RANK[kind]), KEY, one_of(key for key in found if key))]
 
 
 def _id(modifier: str, values: list[str]) -> Clause:
     if modifier not in ("", "not") or not all(values):
         raise malformed("_id", "one or several ids, and no modifier but :not")
-    return (PLAIN, "_id", {"$nin": values}) if modifier else (0, "_id", _one_of(values))
+    return (PLAIN, "_id", {"$nin": values}) if modifier else (0, "_id", one_of(values))
 
 
-def _token(parameter: Parameter, value: str) -> str:
+def _token(wanted: _Wanted) -> list[Clause]:
+    found = [token(wanted.parameter.name, value) for value in wanted.values]
+    return [(PLAIN, wanted.path, {"$nin": found})] if wanted.modifier else found_by(wanted.parameter, found)
+
+
+def token(name: str, value: str) -> str:
+    """The index entry that code, system|code, system| or |code means. Raises Invalid."""
     parts = [unescape(part) for part in split(value, "|")]
     if not any(parts) or len(parts) > 2:
-        raise malformed(parameter.name, "a code, system|code, system| or |code")
+        raise malformed(name, "a code, system|code, system| or |code")
     return "|".join(parts)
 
 
-def _reference(parameter: Parameter, modifier: str, value: str, base: str | None) -> str:
+def _text(wanted: _Wanted) -> list[Clause]:
+    return [(PLAIN, wanted.path + TEXT, _starting(wanted.parameter, wanted.values))]
+
+
+def _identifier(wanted: _Wanted) -> list[Clause]:
+    found = [token(wanted.parameter.name, value) for value in wanted.values]
+    return [(PLAIN, wanted.path + IDENTIFIER, one_of(found)), *_keys(wanted.parameter, "token", found)]
+
+
+def _reference(wanted: _Wanted) -> list[Clause]:
+    found = [_literal(wanted.parameter, wanted.modifier, unescape(value), wanted.base) for value in wanted.values]
+    typed = [one for value in found for one in _typed(wanted.parameter, value)]
+    return [(PLAIN, wanted.path, one_of(found)), *_keys(wanted.parameter, "reference", typed)]
+
+
+def _literal(parameter: Parameter, modifier: str, value: str, base: str | None) -> str:
     if not value:
         raise malformed(parameter.name, "an id, Type/id or URL")
     if base and value.startswith(f"{base}/"):
@@ -184,7 +177,7 @@ def _reference(parameter: Parameter, modifier: str, value: str, base: str | None
     if not modifier:
         return value
     if (parameter.targets and modifier not in parameter.targets) or not modifier[:1].isupper():
-        raise _unmodified(parameter, modifier)
+        raise unmodified(parameter, modifier)
     return value if "/" in value else f"{modifier}/{value}"
 
 
@@ -193,42 +186,108 @@ def _typed(parameter: Parameter, value: str) -> list[str]:
     return [value] if "/" in value or not parameter.targets else [f"{type}/{value}" for type in parameter.targets]
 
 
-def _string(parameter: Parameter, path: str, modifier: str, values: list[str]) -> list[Clause]:
-    texts = [*map(folded, values)]
+def _uri(wanted: _Wanted) -> list[Clause]:
+    texts = [*map(unescape, wanted.values)]
     if not all(texts):
-        raise malformed(parameter.name, "a text")
-    if modifier == "exact":
-        return [(PLAIN, path, _one_of(EXACT + clean(value) for value in values)), *_keys(parameter, texts)]
-    pattern = "|".join(map(re.escape, texts))
-    if modifier == "contains":
-        return [(PLAIN, path, {"$regex": pattern})]
-    found: list[Clause] = [(PLAIN, path, {"$regex": f"^(?:{pattern})"})]
+        raise malformed(wanted.parameter.name, "a URI")
+    if wanted.modifier == "below":
+        clauses: list[Clause] = [(PLAIN, wanted.path, {"$regex": f"^(?:{'|'.join(map(re.escape, texts))})"})]
+        return (
+            [*clauses, (_RANK["uri"], KEY, _prefixed(texts[0]))]
+            if len(texts) == 1 and wanted.parameter.name not in COMMONPLACE
+            else clauses
+        )
+    if wanted.modifier == "above":
+        texts = [
+            text[:end]
+            for text in texts
+            for end in range(1, len(text) + 1)
+            if end == len(text) or text[end] in "/?#" or text[end - 1] == "/"
+        ]
+    return found_by(wanted.parameter, texts)
+
+
+def _string(wanted: _Wanted) -> list[Clause]:
+    path, texts = wanted.path, _folded(wanted.parameter, wanted.values)
+    if wanted.modifier == "exact":
+        return [(PLAIN, path, one_of(EXACT + clean(unescape(value)) for value in wanted.values)), *_keys(wanted.parameter, "string", texts)]
+    if wanted.modifier == "contains":
+        return [(PLAIN, path, {"$regex": "|".join(map(re.escape, texts))})]
+    found: list[Clause] = [(PLAIN, path, _starting(wanted.parameter, wanted.values))]
     if len(texts) == 1:
-        found.append((_RANK["string"], KEY, {"$gte": texts[0], "$lt": texts[0] + _LAST}))
+        found.append((_RANK["string"], KEY, _prefixed(texts[0])))
     return found
 
 
-def _date(parameter: Parameter, path: str, values: Sequence[str]) -> list[Clause]:
-    """What must hold of one span in the list, by the ends of a value's own: http://hl7.org/fhir/R4/search.html#prefix"""
-    found = [dated(parameter.name, value) for value in values]
-    ways = [way for prefix, low, high in found for way in _ways(prefix, low, high)]
-    # `$or` may not come first in `$elemMatch`: the embedded store then takes it for a condition on the item itself.
-    clauses: list[Clause] = [(PLAIN, path, {"$elemMatch": ways[0] if len(ways) == 1 else {"lo": {"$exists": True}, "$or": ways}})]
-    if len(found) == 1 and found[0][0] == "eq" and parameter.name not in COMMONPLACE:
-        clauses.append((_RANK["date"], KEY, {"$gte": instant(found[0][1]), "$lt": instant(found[0][2])}))
+def _folded(parameter: Parameter, values: Sequence[str]) -> list[str]:
+    texts = [folded(unescape(value)) for value in values]
+    if not all(texts):
+        raise malformed(parameter.name, "a text")
+    return texts
+
+
+def _starting(parameter: Parameter, values: Sequence[str]) -> Document:
+    return {"$regex": f"^(?:{'|'.join(map(re.escape, _folded(parameter, values)))})"}
+
+
+def _prefixed(text: str) -> Document:
+    return {"$gte": text, "$lt": text + _LAST}
+
+
+def _phonetic(wanted: _Wanted) -> list[Clause]:
+    sounds = [soundex(unescape(value)) for value in wanted.values]
+    if not all(sounds):
+        raise malformed(wanted.parameter.name, "a word of Latin letters")
+    return found_by(wanted.parameter, sounds)
+
+
+def _ranged(wanted: _Wanted) -> list[Clause]:
+    """What must hold of one range in the list."""
+    ways = [way for value in wanted.values for way in _WAYS[wanted.parameter.kind](wanted.parameter.name, value)]
+    clauses: list[Clause] = [(PLAIN, wanted.path, {"$elemMatch": _any(ways, "lo")})]
+    if wanted.parameter.kind == "date" and len(wanted.values) == 1 and wanted.parameter.name not in COMMONPLACE:
+        prefix, low, high = dated(wanted.parameter.name, wanted.values[0])
+        if prefix == "eq":
+            clauses.append((_RANK["date"], KEY, {"$gte": instant(low), "$lt": instant(high)}))
     return clauses
 
 
-def _ways(prefix: str, low: datetime, high: datetime) -> list[Document]:
-    """The ways for a span to satisfy prefix and value; any will do."""
-    before, after = {"lo": {"$lt": low}}, {"hi": {"$gt": high}}
-    return {
-        "eq": [{"lo": {"$gte": low}, "hi": {"$lte": high}}],
-        "ne": [before, after],
-        "gt": [after],
-        "lt": [before],
-        "ge": [{"lo": {"$gte": low}}, after],
-        "le": [{"hi": {"$lte": high}}, before],
-        "sa": [{"lo": {"$gte": high}}],
-        "eb": [{"hi": {"$lte": low}}],
-    }[prefix]
+def _any(ways: list[Document], field: str) -> Document:
+    # `$or` may not come first in `$elemMatch`: the embedded store then takes it for a condition on the item itself.
+    return ways[0] if len(ways) == 1 else {field: {"$exists": True}, "$or": ways}
+
+
+def _composite(wanted: _Wanted) -> list[Clause]:
+    ways, keys = [], []
+    for value in wanted.values:
+        texts = split(value, "$")
+        if len(texts) != len(wanted.parameter.parts):
+            raise malformed(wanted.parameter.name, f"{len(wanted.parameter.parts)} values joined by $")
+        way: Document = {}
+        for field, text, (kind, _) in zip("ab", texts, wanted.parameter.parts, strict=True):
+            exact, *broad = conditions(Parameter(wanted.parameter.name, kind, ("",)), "", [text], wanted.base)
+            way[field] = exact[2]
+            keys += [condition for _, _, condition in broad if field == "a"]
+        ways.append(way)
+    clauses: list[Clause] = [(PLAIN, wanted.path, {"$elemMatch": _any(ways, "a")})]
+    return [*clauses, (_RANK["composite"], KEY, one_of(keys))] if len(keys) == len(wanted.values) else clauses
+
+
+_CLAUSES: dict[tuple[str, str], Callable[[_Wanted], list[Clause]]] = {
+    ("token", ""): _token,
+    ("token", "not"): _token,
+    ("token", "text"): _text,
+    ("reference", ""): _reference,
+    ("reference", "identifier"): _identifier,
+    ("uri", ""): _uri,
+    ("uri", "above"): _uri,
+    ("uri", "below"): _uri,
+    ("string", ""): _string,
+    ("string", "exact"): _string,
+    ("string", "contains"): _string,
+    ("phonetic", ""): _phonetic,
+    ("date", ""): _ranged,
+    ("number", ""): _ranged,
+    ("quantity", ""): _ranged,
+    ("composite", ""): _composite,
+}

@@ -5,52 +5,53 @@ together, and is the only one with an index. Measured on the embedded store: an 
 no query used a wildcard index, and a search by a key and a field took a tenth of a scan's time.
 """
 
-import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 from adapter.clock import instant
-from adapter.fhir import references
 from adapter.fhir.resource import Raw
-from adapter.store.dates import spans
-from adapter.store.search_parameters import COMMON, COMMONPLACE, table
+from adapter.store.paths import Getter, getter
+from adapter.store.search_parameters import COMMON, COMMONPLACE, Parameter, table
+from adapter.store.values import CONVERT, EXACT, Measure, identifiers, texts
 
 Entries = dict[str, list[Any]]
-_Getter = Callable[[Raw], list[Any]]
 
 KEYS = "_key"
-EXACT = "\x01"
-"""Leads the unfolded form of a string. Folding never makes this character, so the two forms cannot meet."""
-_TEXT_LIMIT = 1000
-_CONTACT_SYSTEMS = ("phone", "fax", "email", "pager", "url", "sms", "other")
-_NAME_PARTS = ("family", "given", "prefix", "suffix", "text", "line", "city", "district", "state", "postalCode", "country")
+TEXT, IDENTIFIER = ":text", ":identifier"
+"""Behind a parameter's name: the field that the modifier searches."""
+
+_Rule = tuple[str, str, Getter, Callable[[Any], Iterator[Any]]]
+# What else is kept of a kind's elements: the field, the kind of its entries, and how to read them.
+_BESIDE = {"token": ((TEXT, TEXT, texts),), "reference": ((IDENTIFIER, "token", identifiers),)}
 
 
 def entries(raw: Raw) -> Entries:
     """The index of a resource: for each parameter that finds something in it, the values to search by.
 
-    token: `code` and `system|code` and `system|`, or `|code` where there is no system; reference: `Type/id` and `id`, or the text of any
-    other; string: folded, and unfolded behind EXACT; date: {lo, hi}, UTC, half-open; uri: the text. What cannot be read is left out.
+    They are those of `adapter.store.values`; a span is {lo, hi}, a measure {lo, hi, u: units}, a composite {a, b}, a list for each part.
     """
+    values: dict[tuple[str, str], dict[Any, None]] = {}
+    rules = _rules(raw.get("resourceType", ""))
+    for element in ("", *raw):
+        for name, kind, get, convert in rules.get(element, ()):
+            for value in get(raw):
+                values.setdefault((name, kind), {}).update(dict.fromkeys(convert(value)))
     found: Entries = {}
     keys: dict[str, None] = {}
-    for name, getters, kind in _compiled(raw.get("resourceType", "")):
-        values: dict[Any, None] = {}
-        for getter in getters:
-            for value in getter(raw):
-                values.update(dict.fromkeys(_CONVERT[kind](value)))
-        if values:
-            found[name] = [{"lo": value[0], "hi": value[1]} if isinstance(value, tuple) else value for value in values]
+    for (name, kind), several in values.items():
+        if several:
+            found[name] = [*map(_held, several)]
             if name not in COMMONPLACE:
-                keys.update(dict.fromkeys(key for value in values if (key := key_of(kind, value))))
+                keys.update(dict.fromkeys(key for value in several if (key := key_of(kind, value))))
     if keys:
         found[KEYS] = [*keys]
     return found
 
 
 def key_of(kind: str, value: Any) -> str | None:
-    """The entry of KEYS for an entry of a parameter; None where another entry of the same parameter has it."""
+    """The entry of KEYS for an entry of a parameter; None where there is none, or another entry of the same parameter has it."""
     if kind == "date":
         return instant(value[0])
     if kind == "token":
@@ -58,148 +59,48 @@ def key_of(kind: str, value: Any) -> str | None:
         return code if system or not bar else None
     if kind == "reference":
         return value if "/" in value or ":" in value else None
-    return None if value.startswith(EXACT) else str(value)
-
-
-def folded(text: str) -> str:
-    """The text as it is compared: without accents and case, one space for any white space, cut at a thousand characters."""
-    text = clean(text)
-    if not text.isascii():
-        text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return text.casefold()
-
-
-def clean(text: str) -> str:
-    """The text as `:exact` compares it: one space for any white space, cut at a thousand characters."""
-    return " ".join(text[:_TEXT_LIMIT].replace(EXACT, "").split())
+    return value if kind in ("string", "uri", "phonetic") and not value.startswith(EXACT) else None
 
 
 @cache
-def _compiled(type: str) -> tuple[tuple[str, tuple[_Getter, ...], str], ...]:
+def _rules(type: str) -> dict[str, list[_Rule]]:
+    """By the element that a path starts with, "" for what is asked of any resource: what to look for and how to read it."""
     rows = table().get(type)
-    return tuple((row.name, tuple(map(_getter, row.paths)), row.kind) for row in (rows.values() if rows else COMMON) if row.paths)
+    found: dict[str, list[_Rule]] = defaultdict(list)
+    for row in rows.values() if rows else COMMON:
+        for path in row.paths:
+            element, get = getter(path)
+            if row.kind == "composite":
+                element = element or getter(row.parts[0][1][0])[0]
+                found[element].append((row.name, row.kind, get, _composed(row)))
+                continue
+            found[element].append((row.name, row.kind, get, CONVERT[row.kind]))
+            found[element] += [(row.name + field, kind, get, convert) for field, kind, convert in _BESIDE.get(row.kind, ())]
+    return dict(found)
 
 
-def _getter(path: str) -> _Getter:
-    """A function that lists what is at a path of the table."""
-    if path.endswith("?"):
-        return _presence(path[:-1])
-    path, _, target = path.partition(":")
-    steps = tuple(_step(name) for name in path.split("."))
-    first = steps[0][0]
+def _composed(row: Parameter) -> Callable[[Any], Iterator[Any]]:
+    """From one root of a composite: the entries of its first part and those of its second, where it has both."""
+    parts = [([getter(path)[1] for path in paths], CONVERT[kind]) for kind, paths in row.parts]
 
-    def get(raw: Raw) -> list[Any]:
-        if first not in raw:
-            return []
-        nodes: list[Any] = [raw]
-        for name, key, wanted in steps:
-            found: list[Any] = []
-            for node in nodes:
-                value = node.get(name) if isinstance(node, dict) else None
-                if isinstance(value, list):
-                    found += value
-                elif value is not None:
-                    found.append(value)
-            nodes = [node for node in found if isinstance(node, dict) and node.get(key) == wanted] if key else found
-        return [node for node in nodes if _points_to(node, target)] if target else nodes
+    def convert(root: Any) -> Iterator[Any]:
+        held = [
+            tuple(dict.fromkeys(entry for get in getters for value in get(root) for entry in convert(value))) for getters, convert in parts
+        ]
+        if all(held):
+            yield _Composed(held)
 
-    return get
+    return convert
 
 
-def _step(text: str) -> tuple[str, str, str]:
-    name, _, selector = text.rstrip("]").partition("[")
-    key, _, wanted = selector.partition("=")
-    return name, key, wanted
+class _Composed(tuple[tuple[Any, ...], ...]):
+    """The entries of each part of a composite."""
 
 
-def _presence(name: str) -> _Getter:
-    def get(raw: Raw) -> list[Any]:
-        values = [value for key, value in raw.items() if key.startswith(name) and value is not None]
-        return [any(value is not False for value in values)]
-
-    return get
-
-
-def _points_to(node: Any, target: str) -> bool:
-    if not isinstance(node, dict):
-        return False
-    text = node.get("reference")
-    if not isinstance(text, str):
-        return node.get("type") == target
-    return text.partition("/_history/")[0].split("/")[-2:-1] == [target]
-
-
-def _token(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-        yield f"|{value}"
-    elif isinstance(value, bool):
-        yield "true" if value else "false"
-    elif isinstance(value, dict):
-        codings = value.get("coding")
-        if isinstance(codings, list):
-            for coding in codings:
-                yield from _coding(coding, "code")
-        elif "code" in value:
-            yield from _coding(value, "code")
-        elif "value" in value:
-            # A ContactPoint's system is no namespace, so `|` does not apply to it.
-            yield from _coding({"value": value["value"]} if value.get("system") in _CONTACT_SYSTEMS else value, "value")
-
-
-def _coding(coding: Any, key: str) -> Iterator[str]:
-    if not isinstance(coding, dict):
-        return
-    code, system = coding.get(key), coding.get("system")
-    if isinstance(code, str):
-        yield code
-        yield f"{system}|{code}" if isinstance(system, str) else f"|{code}"
-    if isinstance(system, str):
-        yield f"{system}|"
-
-
-def _reference(value: Any) -> Iterator[str]:
-    text = value.get("reference") if isinstance(value, dict) else value
-    if not isinstance(text, str) or text.startswith("#"):
-        return
-    literal = references.split(text)
-    if literal:
-        yield f"{literal[0]}/{literal[1]}"
-        yield literal[1]
-        return
-    yield text
-    if not isinstance(value, dict) and "|" in text:
-        yield text.partition("|")[0]
-
-
-def _string(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if value.strip():
-            yield folded(value)
-            yield EXACT + clean(value)
-    elif isinstance(value, dict):
-        for part in _NAME_PARTS:
-            held = value.get(part)
-            for text in held if isinstance(held, list) else (held,):
-                if isinstance(text, str):
-                    yield from _string(text)
-
-
-def _date(value: Any) -> Iterator[Any]:
-    found = spans(value)
-    if found:
-        yield found
-
-
-def _uri(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-
-
-_CONVERT: dict[str, Callable[[Any], Iterator[Any]]] = {
-    "token": _token,
-    "reference": _reference,
-    "string": _string,
-    "date": _date,
-    "uri": _uri,
-}
+def _held(value: Any) -> Any:
+    """An entry as MongoDB keeps it."""
+    if isinstance(value, Measure):
+        return {"lo": value.lo, "hi": value.hi, "u": [*value.units]}
+    if isinstance(value, _Composed):
+        return {name: [*map(_held, part)] for name, part in zip("ab", value, strict=True)}
+    return {"lo": value[0], "hi": value[1]} if isinstance(value, tuple) else value

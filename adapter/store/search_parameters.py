@@ -1,30 +1,38 @@
 """The search parameters of every type, one table: search, index and CapabilityStatement are made from it.
 
 `search_parameters.json` holds, by type and parameter: the kind, the element paths, and for references the types they may point to (absent
-where any). It is taken from HL7's R4 definitions (hl7.fhir.r4.core 4.0.1, CC0). A path is dotted element names, lists looked through;
-`telecom[system=phone]` keeps the items with that value, `subject:Patient` the references to that type, and `deceased?` stands for
-"true where the element is there and not false, else false". Kinds that are not served (quantity, number, composite, special) and parameters
-that look into extensions are left out. Types beyond care planning have `identifier` only, besides what is common to all.
+where any), for composites the kind and paths of each part. It is taken from HL7's R4 definitions (hl7.fhir.r4.core 4.0.1, CC0). A path is
+dotted element names, lists looked through; `telecom[system=phone]` keeps the items with that value, `item[extension.url=…]` those with an
+extension, `subject:Patient` the references to that type, and `deceased?` stands for "true where the element is there and not false, else
+false"; an empty path is the resource itself. Types beyond care planning have `identifier` only, besides what is common to all.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 from adapter.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One row of the table. `kind` is FHIR's: token, reference, string, date or uri."""
+    """One row of the table. `kind` is FHIR's search parameter type, or `phonetic` for a string that is compared by its sound."""
 
     name: str
     kind: str
     paths: tuple[str, ...]
     targets: tuple[str, ...] = ()
     """The types that a reference may point to; empty where any."""
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of a composite: kind and paths of each part, from one of `paths`."""
+
+    @property
+    def fhir_kind(self) -> str:
+        return "string" if self.kind == "phonetic" else self.kind
 
 
 # Their values are shared by so many resources that an index on them is no help.
@@ -51,12 +59,17 @@ def table() -> MappingProxyType[str, MappingProxyType[str, Parameter]]:
     return MappingProxyType(
         {
             type: MappingProxyType(
-                {parameter.name: parameter for parameter in COMMON}
-                | {name: Parameter(name, kind, tuple(paths), tuple(*targets)) for name, (kind, paths, *targets) in named.items()}
+                {parameter.name: parameter for parameter in COMMON} | {name: _row(name, *row) for name, row in named.items()}
             )
             for type, named in rows.items()
         }
     )
+
+
+def _row(name: str, kind: str, paths: list[str], more: Sequence[Any] = ()) -> Parameter:
+    if kind == "composite":
+        return Parameter(name, kind, tuple(paths), parts=tuple((kind, tuple(inner)) for kind, inner in more))
+    return Parameter(name, kind, tuple(paths), tuple(more))
 
 
 def parameters(type: str) -> MappingProxyType[str, Parameter]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pymongo
 from pymongo.collection import Collection
@@ -14,10 +15,11 @@ from pymongo.database import Database
 
 from adapter.clock import instant
 from adapter.errors import Invalid
-from adapter.store.dates import BEGIN, END
+from adapter.store.dates import BEGIN, END, Span
 from adapter.store.documents import Document, Stored
 
 _FACE = {"fhir.index": 0, "record": 0}
+_MADE = {"fhir.version": 1, "fhir.updated": 1, "fhir.deleted": 1}
 _MILLISECOND = timedelta(milliseconds=1)
 _Place = tuple[datetime, str, str, int]
 
@@ -28,29 +30,99 @@ class Page:
 
     versions: list[Stored]
     cursor: str | None
+    total: int | None = None
+    """The number of versions on all pages, where it costs nothing to say."""
 
 
-def page(database: Database[Document], types: Iterable[str], *, since: datetime = BEGIN, count: int, cursor: str | None = None) -> Page:
-    """The versions of the resources of these types that were made at `since` or later. Raises Invalid for a cursor that is not ours."""
+def page(
+    database: Database[Document],
+    types: Iterable[str],
+    *,
+    since: datetime = BEGIN,
+    at: Span | None = None,
+    count: int,
+    cursor: str | None = None,
+) -> Page:
+    """The versions of the resources of these types that were made at `since` or later and were current at some moment of `at`.
+
+    Raises Invalid for a cursor that is not ours.
+    """
     after = _after(cursor) if cursor else None
     wanted = sorted(types)
-    sources = [_versions(database[type], {}, since, after, count) for type in wanted]
-    sources += [_versions(database["history"], {"fhir.type": type}, since, after, count) for type in wanted]
-    found = list(heapq.merge(*sources, key=_place, reverse=True))
-    rows = found[:count]
-    return Page(rows, _cursor(rows[-1]) if len(found) > count and rows else None)
+    found: list[Stored] = []
+    while True:
+        rows = _behind(database, wanted, since, at[1] if at else END, after, count + 1)
+        found += _current(database, rows, at[0]) if at else rows
+        if len(found) > count or len(rows) <= count:
+            return Page(found[:count], _cursor(found[count - 1]) if len(found) > count else None)
+        after = _place(rows[-1])
 
 
-def _versions(collection: Collection[Document], query: Document, since: datetime, after: _Place | None, count: int) -> Iterator[Stored]:
+def page_of(
+    database: Database[Document], newest: Stored, *, since: datetime = BEGIN, at: Span | None = None, count: int, below: int | None
+) -> Page:
+    """The same of one resource, of which `newest` is the current version, from the version before `below`; with the number of all."""
+    numbers = _chosen(database, newest, since, at) if since != BEGIN or at else [*range(newest.version, 0, -1)]
+    behind = [number for number in numbers if below is None or number < below]
+    shown = behind[:count]
+    ids = [f"{newest.reference}/{number}" for number in shown if number != newest.version]
+    versions = [Stored.of(document) for document in database["history"].find({"_id": {"$in": ids}}, _FACE)] if ids else []
+    versions += [newest] if newest.version in shown else []
+    cursor = str(shown[-1]) if len(behind) > len(shown) else None
+    return Page(sorted(versions, key=lambda stored: -stored.version), cursor, len(numbers))
+
+
+def _chosen(database: Database[Document], newest: Stored, since: datetime, at: Span | None) -> list[int]:
+    """The numbers of the versions of one resource that were made since, and current at some moment of `at`."""
+    old = database["history"].find({"_id": {"$in": [f"{newest.reference}/{number}" for number in range(1, newest.version)]}}, _MADE)
+    made = {face["version"]: (face["updated"], face["deleted"]) for face in (document["fhir"] for document in old)}
+    made[newest.version] = newest.updated, newest.deleted
+    found = []
+    for number in sorted(made, reverse=True):
+        updated, deleted = made[number]
+        until = made.get(number + 1, (END, False))[0]
+        if updated >= since and (at is None or _was_current(updated, deleted, until, at)):
+            found.append(number)
+    return found
+
+
+def _was_current(updated: datetime, deleted: bool, until: datetime, at: Span) -> bool:
+    """Whether a version counted at some moment of `at`; a deletion is nothing afterwards, so it counts at its own moment only."""
+    return updated < at[1] and until > at[0] and (updated >= at[0] or not deleted)
+
+
+def _current(database: Database[Document], rows: list[Stored], low: datetime) -> list[Stored]:
+    """Those of `rows` that were current at `low` or made later."""
+    older = [stored for stored in rows if stored.updated < low and not stored.deleted]
+    following = [f"{stored.reference}/{stored.version + 1}" for stored in older]
+    until = {document["_id"]: document["fhir"]["updated"] for document in database["history"].find({"_id": {"$in": following}}, _MADE)}
+    for type in {stored.type for stored in older}:
+        ids = [stored.id for stored in older if stored.type == type]
+        for document in database[type].find({"_id": {"$in": ids}}, _MADE):
+            until[f"{type}/{document['_id']}/{document['fhir']['version']}"] = document["fhir"]["updated"]
+    kept = {id(stored) for stored in older if until.get(f"{stored.reference}/{stored.version + 1}", END) > low}
+    return [stored for stored in rows if stored.updated >= low or id(stored) in kept]
+
+
+def _behind(
+    database: Database[Document], types: Iterable[str], since: datetime, end: datetime, after: _Place | None, limit: int
+) -> list[Stored]:
+    """The next versions after a place, newest first."""
+    sources = [_versions(database[type], {}, since, end, after, limit) for type in types]
+    sources += [_versions(database["history"], {"fhir.type": type}, since, end, after, limit) for type in types]
+    return [*islice(heapq.merge(*sources, key=_place, reverse=True), limit)]
+
+
+def _versions(
+    collection: Collection[Document], query: Document, since: datetime, end: datetime, after: _Place | None, limit: int
+) -> Iterator[Stored]:
     """What one collection has behind `after`, in order, and enough of it."""
-    end = END
     found: list[Stored] = []
     if after:
         end = after[0]
         ties = map(Stored.of, collection.find({"fhir.updated": {"$gte": end, "$lt": end + _MILLISECOND}, **query}, _FACE))
         found = [stored for stored in ties if _place(stored) < after]
     order = [("fhir.updated", pymongo.DESCENDING), ("fhir.id", pymongo.DESCENDING), ("fhir.version", pymongo.DESCENDING)]
-    limit = count + 1
     older = collection.find({"fhir.updated": {"$gte": since, "$lt": end}, **query}, _FACE, sort=order, limit=limit, batch_size=limit)
     return iter(sorted([*found, *map(Stored.of, older)], key=_place, reverse=True))
 

@@ -6,19 +6,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from adapter.errors import CasebridgeError, Invalid, MultipleMatches, NotFound
-from adapter.fhir import references
 from adapter.fhir.bundle import place
 from adapter.fhir.outcome import outcome
 from adapter.fhir.resource import Raw, resource_type
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
-from server.fhir import headers, interactions, writes
+from server.fhir import headers, interactions, links, writes
 from server.fhir.messages import Answer, Request, bundle, entry
+from server.fhir.messages import response as response_of
 
 Dispatch = Callable[[Request], Answer]
 
 # R4: DELETE first, then POST, PUT and PATCH, then GET, whatever their order in the Bundle.
-_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _CONDITIONS = {
     "ifMatch": "if-match",
     "ifNoneMatch": "if-none-match",
@@ -34,10 +34,6 @@ class _Entry:
     request: Request
     type: str
     id: str | None
-
-    @property
-    def raw(self) -> Raw:
-        return self.request.resource()
 
 
 def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answer:
@@ -67,18 +63,19 @@ def _at(number: int, work: Callable[..., Any], *args: Any) -> Any:
 
 def _entry(request: Request, number: int, item: Any) -> _Entry:
     asked = item.get("request") if isinstance(item, dict) else None
-    if not isinstance(asked, dict) or asked.get("method") not in _ORDER or not isinstance(asked.get("url"), str):
+    if not isinstance(asked, dict) or asked.get("method") not in [*_ORDER] or not isinstance(asked.get("url"), str):
         raise Invalid(f"An entry needs a request with a url and one of the methods {', '.join(_ORDER)}.")
     full_url = item.get("fullUrl")
     path, _, query = asked["url"].removeprefix(request.base).lstrip("/").partition("?")
     conditions = {header: asked[name] for name, header in _CONDITIONS.items() if isinstance(asked.get(name), str)}
+    handling = headers.prefer(request, "handling") or request.handling
     resource = item.get("resource")
-    inner = Request(
+    inner = replace(
+        request,
         method=asked["method"],
         path=path,
-        base=request.base,
         params=parse_qsl(query, keep_blank_values=True),
-        headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}", **conditions},
+        headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}, handling={handling}", **conditions},
         body=resource if isinstance(resource, dict) else b"",
     )
     if inner.method in ("POST", "PUT"):
@@ -98,7 +95,7 @@ def _tried(request: Request, number: int, item: Any, dispatch: Dispatch) -> str:
 
 
 def _answered(answer: Answer, problem: Raw | None = None) -> str:
-    response = interactions.response(answer)
+    response = response_of(answer)
     return entry({}, answer.text, {"response": {**response, "outcome": problem} if problem else response})
 
 
@@ -118,66 +115,43 @@ def _transaction(request: Request, entries: Sequence[_Entry], repository: Reposi
 
 def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -> list[writes.Write]:
     """The writes of a transaction, its references resolved. Raises what makes one of them impossible, naming the entry."""
-    planned = [_at(item.number, _write, item, repository) for item in entries]
-    _distinct(entries, planned)
+    plan = writes.Plan(repository, request.base, [(item.type, item.id) for item in entries if item.id and item.type in table()])
+    planned = [_at(item.number, interactions.planned, item.request, plan, item.type, item.id) for item in entries]
     names = dict(_names(entries, planned))
-    conditional: dict[str, str] = {}
+    selected: dict[str, str] = {}
 
-    def resolved(text: str) -> str:
-        if text in names:
-            return names[text]
-        if "?" in text and text.partition("?")[0] in table():
-            if text not in conditional:
-                conditional[text] = _selected(repository, text, request.base)
-            return conditional[text]
-        return text
+    def resolve(text: str) -> str | None:
+        if "?" not in text or text.partition("?")[0] not in table():
+            return None
+        if text not in selected:
+            selected[text] = _selected(plan, text)
+        return selected[text]
 
     def rewritten(write: writes.Write) -> writes.Write:
-        return write if write.raw is None or write.found else replace(write, raw=references.rewrite(write.raw, resolved))
+        return write if write.raw is None or write.found else replace(write, raw=links.rewrite(write.raw, names, resolve))
 
-    return [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
-
-
-def _write(item: _Entry, repository: Repository) -> writes.Write:
-    expected = headers.if_match(item.request)
-    if item.request.params:
-        raise Invalid("Conditional updates and deletions are not done here.")
-    if item.request.method == "POST" and item.id is None:
-        return writes.create(repository, item.type, item.raw, item.request.header("if-none-exist"), item.request.base)
-    if item.request.method == "PUT" and item.id is not None:
-        return writes.update(repository, item.type, item.id, item.raw, expected)
-    if item.request.method == "DELETE" and item.id is not None:
-        return writes.delete(repository, item.type, item.id, expected)
-    raise Invalid("The url of an entry does not fit its method.")
+    return interactions.checked(
+        request, repository, [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
+    )
 
 
-def _distinct(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> None:
-    seen: set[Any] = set()
+def _names(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> Iterator[tuple[str, tuple[str, int]]]:
+    """What links between the entries say, and what they mean once it is carried out."""
     for item, write in zip(entries, planned, strict=True):
-        claimed = [("claim", write.claim.condition)] if write.claim else []
-        for identity in [(write.type, write.id), *claimed]:
-            if identity in seen and not (write.found and item.request.method == "POST"):
-                raise Invalid("Two entries of a transaction write one resource.", expression=[f"Bundle.entry[{item.number}]"])
-            seen.add(identity)
-
-
-def _names(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> Iterator[tuple[str, str]]:
-    """What references between the entries say, and what they mean once it is carried out."""
-    for item, write in zip(entries, planned, strict=True):
-        if item.full_url is None:
+        if item.full_url is None or not write.id:
             continue
-        reference = f"{write.type}/{write.id}"
-        yield item.full_url, reference
+        meant = write.reference, write.found.version if write.found else write.expect + 1
+        yield item.full_url, meant
         named = place(item.full_url)
         if named and item.request.method == "POST" and not item.full_url.startswith("urn:"):
-            yield f"{named[0]}/{named[1]}", reference
+            yield f"{named[0]}/{named[1]}", meant
 
 
-def _selected(repository: Repository, reference: str, base: str) -> str:
+def _selected(plan: writes.Plan, reference: str) -> str:
     type, _, criteria = reference.partition("?")
-    rows = writes.select(repository, type, criteria, base)
-    if not rows:
+    found = plan.select(type, writes.criteria(criteria))
+    if not found:
         raise NotFound("A conditional reference selects nothing.")
-    if len(rows) > 1:
+    if len(found) > 1:
         raise MultipleMatches("A conditional reference selects several resources.")
-    return f"{type}/{rows[0].id}"
+    return found[0].reference

@@ -7,10 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
 from adapter.store.search_parameters import Parameter, table
+from server.fhir import patch
 from server.fhir.headers import FHIR_JSON
+from server.fhir.operations import registry
 
-_INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
-_SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
+_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+_SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 
 
 def statement(since: datetime) -> Raw:
@@ -23,6 +25,7 @@ def statement(since: datetime) -> Raw:
         "software": {"name": "casebridge", "version": _version()},
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
+        "patchFormat": [*patch.FORMATS],
         "rest": [
             {
                 "mode": "server",
@@ -40,6 +43,11 @@ def _version() -> str:
         return "checkout"
 
 
+def _referring(type: str) -> list[str]:
+    """The reference parameters, of all types, that say they may point to this one."""
+    return [f"{source}:{row.name}" for source, rows in table().items() for row in rows.values() if type in row.targets]
+
+
 def _type(type: str, rows: Iterable[Parameter]) -> Raw:
     found: Raw = {
         "type": type,
@@ -49,11 +57,13 @@ def _type(type: str, rows: Iterable[Parameter]) -> Raw:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
-        "searchParam": [{"name": row.name, "type": row.kind} for row in rows],
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
+        "searchParam": [{"name": row.name, "type": row.fhir_kind} for row in rows],
     }
     includes = [f"{type}:{row.name}" for row in rows if row.kind == "reference"]
-    if includes:
-        found["searchInclude"] = includes
+    found["searchInclude"] = ["*", *includes]
+    found["searchRevInclude"] = ["*", *_referring(type)]
+    # What is asked of every type is listed with each, because `rest.operation` is for what is asked of the server as a whole.
+    found["operation"] = [*registry.claims("Resource"), *registry.claims(type)]
     return found

@@ -10,24 +10,51 @@ from server.fhir.messages import Answer, Request
 FHIR_JSON = "application/fhir+json"
 _JSON = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
 _ACCEPTED = _JSON | {"*/*", "application/*"}
+_VERSIONS = frozenset({"4.0", "4.0.1"})
+# Say in what form to answer, whatever is asked. http://hl7.org/fhir/R4/http.html#parameters
+SHAPING = frozenset({"_format", "_pretty"})
 
 
 def check_accept(request: Request) -> None:
-    """Raise NotAcceptable unless JSON will do; `_format` goes before Accept."""
+    """Raise NotAcceptable unless JSON of this version of FHIR will do; `_format` goes before Accept."""
     wanted = request.param("_format") or request.header("accept")
     if wanted is None:
         return
     # A form decodes the plus sign of application/fhir+json to a space.
-    kinds = [part.partition(";") for part in wanted.replace("fhir json", "fhir+json").split(",")]
-    if not any(kind.strip().lower() in _ACCEPTED and "q=0" not in rest.replace(" ", "").split(";") for kind, _, rest in kinds):
-        raise NotAcceptable(f"Only {FHIR_JSON} is spoken here.")
+    if not any(_serves(part) for part in wanted.replace("fhir json", "fhir+json").split(",")):
+        raise NotAcceptable(f"Only {FHIR_JSON} of FHIR 4.0 is spoken here.")
+
+
+def _serves(part: str) -> bool:
+    kind, options = _taken_apart(part)
+    try:
+        refused = float(options.get("q", "1")) <= 0
+    except ValueError:
+        refused = False
+    return kind in _ACCEPTED and not refused and options.get("fhirversion", "4.0") in _VERSIONS
+
+
+def _taken_apart(media: str) -> tuple[str, dict[str, str]]:
+    kind, *options = media.split(";")
+    pairs = (option.partition("=") for option in options)
+    return kind.strip().lower(), {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+
+
+def content_kind(request: Request) -> str:
+    """The media type of the body; without a Content-Type it is read as FHIR's JSON."""
+    return _taken_apart(request.header("content-type") or FHIR_JSON)[0]
 
 
 def check_content(request: Request, *extra: str) -> None:
-    """Raise UnsupportedMedia for a body that does not say it is JSON. No Content-Type at all is read as JSON."""
-    kind = (request.header("content-type") or FHIR_JSON).partition(";")[0].strip().lower()
-    if kind not in _JSON and kind not in extra:
-        raise UnsupportedMedia(f"A body must be {FHIR_JSON}.")
+    """Raise UnsupportedMedia for a body that does not say it is JSON, or is of another version of FHIR."""
+    kind, options = _taken_apart(request.header("content-type") or FHIR_JSON)
+    if (kind not in _JSON and kind not in extra) or options.get("fhirversion", "4.0") not in _VERSIONS:
+        raise UnsupportedMedia(f"A body must be {' or '.join((FHIR_JSON, *extra))} of FHIR 4.0.")
+
+
+def pretty(request: Request) -> bool:
+    """Whether the answer is to be laid out for people."""
+    return request.param("_pretty") in ("true", "")
 
 
 def prefer(request: Request, name: str) -> str | None:
@@ -57,9 +84,11 @@ def unchanged(request: Request, answer: Answer) -> bool:
     if since is None or answer.updated is None:
         return False
     try:
-        return answer.updated.replace(microsecond=0) <= parsedate_to_datetime(since)
+        # An entry of a Bundle writes an instant where HTTP has a date of its own.
+        known_at = datetime.fromisoformat(since) if since[4:5] == "-" else parsedate_to_datetime(since)
+        return answer.updated.replace(microsecond=0) <= known_at
     except (ValueError, TypeError):
-        raise Invalid("If-Modified-Since is not an HTTP date.") from None
+        raise Invalid("If-Modified-Since is not an HTTP date, nor ifModifiedSince an instant.") from None
 
 
 def http_date(moment: datetime) -> str:

@@ -1,192 +1,102 @@
 """The interactions, each a function (request, repository, names in the path) → Answer. http://hl7.org/fhir/R4/http.html"""
 
-from collections.abc import Sequence
-from datetime import datetime
-from http import HTTPStatus
-from urllib.parse import parse_qsl, urlencode
+from dataclasses import replace
 
-from adapter.clock import instant
 from adapter.errors import Invalid, NotFound
-from adapter.fhir.bundle import weak_etag
 from adapter.fhir.resource import Raw, dumps
-from adapter.store import search, timeline
-from adapter.store.dates import BEGIN, span
 from adapter.store.documents import Stored
 from adapter.store.repository import Repository
-from adapter.store.search_parameters import parameters, table
-from server.fhir import headers, writes
-from server.fhir.messages import Answer, Request, bundle, entry
-
-_FORM = "application/x-www-form-urlencoded"
-_HISTORY_PARAMS = {"_count", "_since", "_cursor", "_format", "_pretty"}
+from adapter.store.search_parameters import parameters
+from server.errors import MethodNotAllowed
+from server.fhir import headers, integrity, patch, shapes, writes
+from server.fhir.messages import Answer, Request, is_number
 
 
 def read(request: Request, repository: Repository, type: str, id: str) -> Answer:
-    """The current version as it is stored, or 304 where the caller has it."""
+    """The current version as it is stored, or the part of it that `_summary` or `_elements` ask for; 304 where the caller has it."""
     parameters(type)
-    return _unless_known(request, Answer.of(repository.read(type, id)))
+    return _as_asked(request, Answer.of(repository.read(type, id)))
 
 
 def vread(request: Request, repository: Repository, type: str, id: str, version: str) -> Answer:
     """One version as it was stored, or 304 where the caller has it."""
     parameters(type)
-    if not _is_number(version):
+    if not is_number(version):
         raise NotFound(f"There is no such version of this {type}.")
-    return _unless_known(request, Answer.of(repository.vread(type, id, int(version))))
+    return _as_asked(request, Answer.of(repository.vread(type, id, int(version))))
 
 
-def _unless_known(request: Request, answer: Answer) -> Answer:
-    return Answer(304, None, answer.version, answer.updated) if headers.unchanged(request, answer) else answer
+def _as_asked(request: Request, answer: Answer) -> Answer:
+    if headers.unchanged(request, answer):
+        return Answer(304, None, answer.version, answer.updated)
+    shape = shapes.shape(request.params) if request.params else None
+    return replace(answer, text=shape(answer.text)) if shape and answer.text else answer
 
 
-def create(request: Request, repository: Repository, type: str) -> Answer:
-    """201 and the new resource; with If-None-Exist, 200 and the one that was there."""
-    headers.check_content(request)
-    raw, criteria = request.resource(), request.header("if-none-exist")
-    [(write, stored)] = writes.settle(repository, lambda: [writes.create(repository, type, raw, criteria, request.base)])
-    return told(request, write, stored)
+def write(request: Request, repository: Repository, type: str, id: str | None = None) -> Answer:
+    """Create, update, patch or delete, of the resource that the path names or a condition selects."""
+    parameters(type)
+    if not id and request.method != "POST" and not request.params:
+        raise MethodNotAllowed("This method needs an id in the path or a condition.", allowed=("GET", "HEAD", "POST"))
+    known = [(type, id)] if id else []
+
+    def plan() -> list[writes.Write]:
+        return checked(request, repository, [planned(request, writes.Plan(repository, request.base, known), type, id)])
+
+    [(done, stored)] = writes.settle(repository, plan)
+    return told(request, done, stored)
 
 
-def update(request: Request, repository: Repository, type: str, id: str) -> Answer:
-    """200 and the new version, 201 where there was none."""
-    headers.check_content(request)
-    raw, expected = request.resource(), headers.if_match(request)
-    [(write, stored)] = writes.settle(repository, lambda: [writes.update(repository, type, id, raw, expected)])
-    return told(request, write, stored)
+def checked(request: Request, repository: Repository, planned: list[writes.Write]) -> list[writes.Write]:
+    """The writes, which leave no reference to what is not here where the server is to see to that."""
+    if request.integrity:
+        integrity.check(repository, request.base, planned)
+    return planned
 
 
-def delete(request: Request, repository: Repository, type: str, id: str) -> Answer:
-    """204, whether or not there was anything to delete."""
+def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
+    """The write that a request asks for, decided. Raises Invalid where its path does not fit its method, and what the plan raises."""
     expected = headers.if_match(request)
-    [(write, stored)] = writes.settle(repository, lambda: [writes.delete(repository, type, id, expected)])
-    return told(request, write, stored)
+    criteria = [(name, value) for name, value in request.params if name not in headers.SHAPING]
+    match request.method, id, bool(criteria):
+        case "POST", None, False:
+            condition = request.header("if-none-exist")
+            return plan.create(type, _content(request), None if condition is None else writes.criteria(condition))
+        case "PUT", str(id), False:
+            return plan.update(type, id, _content(request), expected)
+        case "PUT", None, True:
+            return plan.update_selected(type, criteria, _content(request), expected)
+        case "PATCH", str(id), False:
+            return plan.patch(type, id, patch.of(request), expected)
+        case "PATCH", None, True:
+            return plan.patch_selected(type, criteria, patch.of(request), expected)
+        case "DELETE", str(id), False:
+            return plan.delete(type, id, expected)
+        case "DELETE", None, True:
+            return plan.delete_selected(type, criteria, expected)
+    raise Invalid("The path and its parameters do not fit the method.")
+
+
+def _content(request: Request) -> Raw:
+    headers.check_content(request)
+    return request.resource()
 
 
 def told(request: Request, write: writes.Write, stored: Stored) -> Answer:
     """The answer to a write, in the form the caller prefers."""
-    if write.raw is None:
-        return Answer(204, None, stored.version or None)
-    status = 201 if write.creates else 200
     wanted = headers.prefer(request, "return")
-    text: str | None = stored.text
+    if write.raw is None and (write.found is None or write.found.deleted):
+        done = "Deleted." if stored.version else "There was nothing to delete."
+        text = dumps(_note(done)) if wanted == "OperationOutcome" else None
+        return Answer(200 if text else 204, text, stored.version or None)
+    status = 201 if write.creates else 200
+    text = stored.text
     if wanted == "minimal":
         text = None
     elif wanted == "OperationOutcome":
         text = dumps(_note("Created." if write.creates else "It is stored."))
     location = f"{stored.type}/{stored.id}/_history/{stored.version}"
     return Answer(status, text, stored.version, stored.updated, location if write.creates or write.found else None)
-
-
-def find(request: Request, repository: Repository, type: str) -> Answer:
-    """A page of a search, as a searchset Bundle."""
-    params = list(request.params)
-    if request.method == "POST":
-        headers.check_content(request, _FORM)
-        params += _form(request)
-    strict = headers.prefer(request, "handling") != "lenient"
-    query = search.parse(type, params, strict=strict, base=request.base)
-    repository.collection(type)
-    result = search.run(repository.database, query)
-    entries = [_found(request.base, row, "match") for row in result.rows]
-    entries += [_found(request.base, row, "include") for row in result.included]
-    if query.ignored:
-        note = _note(f"These parameters are not known here and were left out: {', '.join(query.ignored)}.", "warning")
-        entries.append(entry({}, dumps(note), {"search": {"mode": "outcome"}}))
-    kept = [(name, value) for name, value in params if name not in query.ignored]
-    return Answer(200, bundle("searchset", entries, links=_links(request.base, type, kept, result.cursor), total=result.total))
-
-
-def history_instance(request: Request, repository: Repository, type: str, id: str) -> Answer:
-    """The versions of one resource, newest first, deletions included."""
-    parameters(type)
-    since, count, cursor = _history_params(request)
-    if cursor is not None and not _is_number(cursor):
-        raise Invalid("The parameter _cursor is not one of a next link.", expression=["_cursor"])
-    versions = [stored for stored in repository.versions(type, id) if stored.updated >= since]
-    behind = [stored for stored in versions if cursor is None or stored.version < int(cursor)]
-    shown = behind[:count]
-    following = str(shown[-1].version) if len(behind) > len(shown) else None
-    return Answer(200, _history(request, f"{type}/{id}/_history", shown, following, len(versions)))
-
-
-def history_type(request: Request, repository: Repository, type: str) -> Answer:
-    """What changed in a type, newest first."""
-    parameters(type)
-    return _changes(request, repository, f"{type}/_history", [type])
-
-
-def history_system(request: Request, repository: Repository) -> Answer:
-    """What changed in anything, newest first."""
-    return _changes(request, repository, "_history", [type for type in repository.types() if type in table()])
-
-
-def _changes(request: Request, repository: Repository, path: str, types: Sequence[str]) -> Answer:
-    since, count, cursor = _history_params(request)
-    for type in types:
-        repository.collection(type)
-    page = timeline.page(repository.database, types, since=since, count=count, cursor=cursor)
-    return Answer(200, _history(request, path, page.versions, page.cursor, None))
-
-
-def _history_params(request: Request) -> tuple[datetime, int, str | None]:
-    for name, _ in request.params:
-        if name not in _HISTORY_PARAMS:
-            raise Invalid("A history has the parameters _since and _count only.")
-    since, count = request.param("_since"), request.param("_count") or str(search.DEFAULT_COUNT)
-    moment = span(since.replace(" ", "+")) if since else (BEGIN, BEGIN)
-    if moment is None:
-        raise Invalid("_since needs an instant.", expression=["_since"])
-    if not _is_number(count):
-        raise Invalid("_count needs a whole number that is not negative.", expression=["_count"])
-    return moment[0], min(int(count) or search.DEFAULT_COUNT, search.MAX_COUNT), request.param("_cursor")
-
-
-def _history(request: Request, path: str, versions: Sequence[Stored], cursor: str | None, total: int | None) -> str:
-    entries = [_version(request.base, stored) for stored in versions]
-    return bundle("history", entries, links=_links(request.base, path, request.params, cursor), total=total)
-
-
-def _version(base: str, stored: Stored) -> str:
-    method, status = ("DELETE", 204) if stored.deleted else ("POST", 201) if stored.version == 1 else ("PUT", 200)
-    url = stored.type if method == "POST" else stored.reference
-    after = {"request": {"method": method, "url": url}, "response": response(Answer.of(stored, status))}
-    return entry({"fullUrl": f"{base}/{stored.reference}"}, stored.text or None, after)
-
-
-def response(answer: Answer) -> Raw:
-    """The `response` of a Bundle's entry."""
-    found: Raw = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
-    if answer.location is not None:
-        found["location"] = answer.location
-    if answer.version is not None:
-        found["etag"] = weak_etag(str(answer.version))
-    if answer.updated is not None:
-        found["lastModified"] = instant(answer.updated)
-    return found
-
-
-def _found(base: str, row: search.Row, mode: str) -> str:
-    return entry({"fullUrl": f"{base}/{row.type}/{row.id}"}, row.text, {"search": {"mode": mode}})
-
-
-def _links(base: str, path: str, params: Sequence[tuple[str, str]], cursor: str | None) -> dict[str, str]:
-    here = f"{base}/{path}"
-    links = {"self": f"{here}?{urlencode(params)}" if params else here}
-    if cursor:
-        rest = [(name, value) for name, value in params if name != "_cursor"]
-        links["next"] = f"{here}?{urlencode([*rest, ('_cursor', cursor)])}"
-    return links
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
-
-
-def _form(request: Request) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(request.body.decode() if isinstance(request.body, bytes) else "", keep_blank_values=True)
-    except ValueError:
-        raise Invalid("The form in the body is not UTF-8.") from None
 
 
 def _note(text: str, severity: str = "information") -> Raw:

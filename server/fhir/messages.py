@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import urlencode
 
+from adapter.clock import instant
 from adapter.errors import Invalid
+from adapter.fhir.bundle import weak_etag
 from adapter.fhir.resource import Raw, dumps, parse_resource
 from adapter.store.documents import Stored
 
@@ -19,6 +23,10 @@ class Request:
     params: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | Raw = b""
+    handling: str = "strict"
+    """What a search does with parameters that are not known, where the caller has no preference: strict or lenient."""
+    integrity: bool = False
+    """Whether a write must leave no reference to what is not here."""
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -65,3 +73,29 @@ def entry(before: Raw, text: str | None, after: Raw) -> str:
     """The text of a Bundle's entry: what comes before the resource, the resource's own text, and what comes after."""
     parts = [dumps(before)[1:-1], f'"resource":{text}' if text else "", dumps(after)[1:-1]]
     return f"{{{','.join(filter(None, parts))}}}"
+
+
+def response(answer: Answer) -> Raw:
+    """The `response` of a Bundle's entry."""
+    found: Raw = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
+    if answer.location is not None:
+        found["location"] = answer.location
+    if answer.version is not None:
+        found["etag"] = weak_etag(str(answer.version))
+    if answer.updated is not None:
+        found["lastModified"] = instant(answer.updated)
+    return found
+
+
+def page_links(base: str, path: str, params: Sequence[tuple[str, str]], cursor: str | None) -> dict[str, str]:
+    """A page's `self` and, where there is more, its `next`."""
+    here = f"{base}/{path}"
+    links = {"self": f"{here}?{urlencode(params)}" if params else here}
+    if cursor:
+        rest = [(name, value) for name, value in params if name != "_cursor"]
+        links["next"] = f"{here}?{urlencode([*rest, ('_cursor', cursor)])}"
+    return links
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -1,21 +1,26 @@
 """From a request to a change: what must be true before a write, decided again for as long as other writers come first."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from pymongo.client_session import ClientSession
 
-from adapter.errors import Invalid, MultipleMatches, VersionConflict
+from adapter.errors import Conflict, Gone, Invalid, MultipleMatches, NotFound, VersionConflict
 from adapter.fhir.resource import Raw, check_structure
+from adapter.fhir.structure import check_codes
 from adapter.store import claims, search
-from adapter.store.documents import Change, Stored
+from adapter.store.documents import Change, Document, Stored
+from adapter.store.joins import settled
+from adapter.store.matching import candidate, matches
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 
 # Every round that fails means that another writer's round succeeded.
 _ROUNDS = 100
+Criteria = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -30,34 +35,168 @@ class Write:
     claim: claims.Claim | None = None
     found: Stored | None = None
 
-
-def create(repository: Repository, type: str, raw: Raw, criteria: str | None, base: str) -> Write:
-    """A new resource, or the one that `criteria` (If-None-Exist) select. Raises Invalid, MultipleMatches."""
-    _check(type, raw)
-    raw = {name: value for name, value in raw.items() if name != "id"}
-    write = Write(type, str(uuid.uuid4()), raw, creates=True)
-    return write if criteria is None else _unless_found(repository, write, criteria, base)
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
 
 
-def update(repository: Repository, type: str, id: str, raw: Raw, if_match: int | None) -> Write:
-    """A new version of a resource, or the resource under this id. Raises Invalid, VersionConflict."""
-    _check(type, raw)
-    if "id" not in raw:
-        raise Invalid("An update needs the id in the resource.", expression=[f"{type}.id"])
-    if raw["id"] != id:
-        raise Invalid("The id in the resource is not the id in the URL.", expression=[f"{type}.id"])
-    check_id(id)
-    current = _current(repository, type, id, if_match)
-    return Write(type, id, raw, current.version if current else 0, creates=current is None or current.deleted)
+class Plan:
+    """The writes of one request, decided one after the other: each sees what those before it do.
 
+    A condition is about what is stored and, in a transaction, about what the transaction makes.
+    """
 
-def delete(repository: Repository, type: str, id: str, if_match: int | None) -> Write:
-    """The deletion of a resource; of what is not there, nothing. Raises VersionConflict."""
-    parameters(type)
-    current = _current(repository, type, id, if_match)
-    if current is None:
-        return Write(type, id, found=Stored(type, id, 0, repository.clock(), deleted=True, text=""))
-    return Write(type, id, None, current.version, found=current if current.deleted else None)
+    def __init__(self, repository: Repository, base: str, ids: Iterable[tuple[str, str]] = ()) -> None:
+        """`ids` are the (type, id) that the writes are about, as far as they say so: read at once, not one by one."""
+        self.repository = repository
+        self.base = base
+        self._now = repository.clock()
+        self._ids: set[tuple[str, str]] = set()
+        self._conditions: set[str] = set()
+        self._by_type: dict[str, list[Write]] = defaultdict(list)
+        self._candidates: dict[tuple[str, str], Document] = {}
+        self._known: dict[tuple[str, str], Stored | None] = {}
+        wanted = [*ids]
+        for type in {type for type, _ in wanted}:
+            several = {id for named, id in wanted if named == type}
+            found = repository.find_many(type, several)
+            self._known.update({(type, id): found.get(id) for id in several})
+
+    def create(self, type: str, raw: Raw, criteria: Criteria | None) -> Write:
+        """A new resource, or the one that `criteria` (If-None-Exist) select. Raises Invalid, MultipleMatches."""
+        _check(type, raw)
+        write = Write(type, str(uuid.uuid4()), {name: value for name, value in raw.items() if name != "id"}, creates=True)
+        if criteria is None:
+            return self._planned(write)
+        claim = claims.claim(self.repository.database, type, criteria)
+        stored = self._selected(type, criteria)
+        return replace(write, id=stored.id, creates=False, found=stored) if stored else self._planned(replace(write, claim=claim))
+
+    def update(self, type: str, id: str, raw: Raw, if_match: int | None) -> Write:
+        """A new version of a resource, or the resource under this id. Raises Invalid, VersionConflict."""
+        _check(type, raw)
+        if "id" not in raw:
+            raise Invalid("An update needs the id in the resource.", expression=[f"{type}.id"])
+        if raw["id"] != id:
+            raise Invalid("The id in the resource is not the id in the URL.", expression=[f"{type}.id"])
+        check_id(id)
+        return self._over(type, id, raw, self._current(type, id, if_match))
+
+    def update_selected(self, type: str, criteria: Criteria, raw: Raw, if_match: int | None) -> Write:
+        """A new version of the one resource that is selected, or the first of a new one; an id in `raw` must be the selected one's.
+
+        Raises Invalid, MultipleMatches, VersionConflict, Conflict where the id of a new one is in use.
+        """
+        _check(type, raw)
+        claim = claims.claim(self.repository.database, type, criteria)
+        stored = self._selected(type, criteria)
+        id = raw.get("id")
+        if stored:
+            if id not in (None, stored.id):
+                raise Invalid("The id in the resource is not that of the resource that is selected.", expression=[f"{type}.id"])
+            _expect(stored, type, if_match)
+            return self._over(type, stored.id, raw, stored)
+        _expect(None, type, if_match)
+        if id is None:
+            return self._planned(Write(type, str(uuid.uuid4()), raw, creates=True, claim=claim))
+        check_id(id)
+        current = self._find(type, id)
+        if current and not current.deleted:
+            raise Conflict("The condition selects nothing, and the id in the resource is another's.", expression=[f"{type}.id"])
+        return self._over(type, id, raw, current, claim)
+
+    def patch(self, type: str, id: str, change: Callable[[Raw], Raw], if_match: int | None) -> Write:
+        """A new version of a resource, patched. Raises NotFound, Gone, and what `change` raises."""
+        parameters(type)
+        current = self._current(type, id, if_match)
+        if current is None:
+            raise NotFound(f"There is no {type} with this id.")
+        if current.deleted:
+            raise Gone(f"This {type} was deleted in version {current.version}.")
+        return self._patched(current, change)
+
+    def patch_selected(self, type: str, criteria: Criteria, change: Callable[[Raw], Raw], if_match: int | None) -> Write:
+        """A new version of the one resource that is selected. Raises NotFound, MultipleMatches, and what `change` raises."""
+        stored = self._selected(type, criteria)
+        if stored is None:
+            raise NotFound("The condition selects nothing to patch.")
+        _expect(stored, type, if_match)
+        return self._patched(stored, change)
+
+    def delete(self, type: str, id: str, if_match: int | None) -> Write:
+        """The deletion of a resource; of what is not there, nothing. Raises VersionConflict."""
+        parameters(type)
+        current = self._current(type, id, if_match)
+        if current is None:
+            return self._planned(self._nothing(type, id))
+        return self._planned(Write(type, id, None, current.version, found=current if current.deleted else None))
+
+    def delete_selected(self, type: str, criteria: Criteria, if_match: int | None) -> Write:
+        """The deletion of the one resource that is selected, or nothing. Raises MultipleMatches, VersionConflict."""
+        stored = self._selected(type, criteria)
+        _expect(stored, type, if_match)
+        return self._planned(Write(type, stored.id, None, stored.version)) if stored else self._nothing(type, "")
+
+    def select(self, type: str, criteria: Criteria) -> list[Stored]:
+        """What a condition selects: none, one, or two for any more. Raises Invalid where it selects nothing in particular."""
+        if not criteria or any(name.partition(":")[0] in search.CONTROLS for name, _ in criteria):
+            raise Invalid("A condition needs search parameters, and none of those that only shape the answer.")
+        mine = [write for write in self._by_type[type] if write.found is None]
+        kept = {write.id for write in mine if write.expect}
+        query = settled(self.repository.database, replace(search.parse(type, criteria, base=self.base), count=2 + len(kept)))
+        rows = search.run(self.repository.database, query).rows
+        found = [Stored(type, row.id, row.version, row.updated, deleted=False, text=row.text) for row in rows if row.id not in kept]
+        for write in mine:
+            if write.raw is not None and matches(query.filter, self._candidate(write, write.raw)):
+                found.append(Stored(type, write.id, write.expect + 1, self._now, deleted=False, text=""))
+        return found[:2]
+
+    def _candidate(self, write: Write, raw: Raw) -> Document:
+        key = write.type, write.id
+        if key not in self._candidates:
+            self._candidates[key] = candidate(write.id, raw, self._now)
+        return self._candidates[key]
+
+    def _selected(self, type: str, criteria: Criteria) -> Stored | None:
+        parameters(type)
+        found = self.select(type, criteria)
+        if len(found) > 1:
+            raise MultipleMatches("The condition selects several resources.")
+        if found and (type, found[0].id) in self._ids:
+            raise Invalid("Two entries of a transaction write one resource.")
+        return found[0] if found else None
+
+    def _find(self, type: str, id: str) -> Stored | None:
+        return self._known[type, id] if (type, id) in self._known else self.repository.find(type, id)
+
+    def _current(self, type: str, id: str, if_match: int | None) -> Stored | None:
+        current = self._find(type, id)
+        _expect(current, type, if_match)
+        return current
+
+    def _over(self, type: str, id: str, raw: Raw, current: Stored | None, claim: claims.Claim | None = None) -> Write:
+        fresh = current is None or current.deleted
+        return self._planned(Write(type, id, raw, current.version if current else 0, creates=fresh, claim=claim))
+
+    def _patched(self, current: Stored, change: Callable[[Raw], Raw]) -> Write:
+        raw = change(current.raw)
+        if raw.get("id") != current.id or raw.get("resourceType") != current.type:
+            raise Invalid("A patch may not change what resource it is: its type and its id.")
+        _check(current.type, raw)
+        return self._over(current.type, current.id, raw, current)
+
+    def _nothing(self, type: str, id: str) -> Write:
+        return Write(type, id, found=Stored(type, id, 0, self._now, deleted=True, text=""))
+
+    def _planned(self, write: Write) -> Write:
+        condition = write.claim.condition if write.claim else None
+        if (write.type, write.id) in self._ids or condition in self._conditions:
+            raise Invalid("Two entries of a transaction write one resource.")
+        self._ids.add((write.type, write.id))
+        self._by_type[write.type].append(write)
+        if condition:
+            self._conditions.add(condition)
+        return write
 
 
 def settle(repository: Repository, plan: Callable[[], Sequence[Write]]) -> list[tuple[Write, Stored]]:
@@ -80,14 +219,14 @@ def settle(repository: Repository, plan: Callable[[], Sequence[Write]]) -> list[
     raise VersionConflict("Other writers kept changing what this request writes; try again.")
 
 
-def select(repository: Repository, type: str, criteria: str, base: str) -> list[search.Row]:
-    """What a condition selects: none, one, or two for any more. Raises Invalid where it selects nothing in particular."""
-    return search.run(repository.database, _query(type, _pairs(criteria), base)).rows
+def criteria(text: str) -> list[tuple[str, str]]:
+    """The search parameters that a condition consists of."""
+    return parse_qsl(text.lstrip("?"), keep_blank_values=True)
 
 
-def check_id(id: str) -> None:
+def check_id(id: object) -> None:
     """Raise Invalid unless this can be a resource's id."""
-    if not (0 < len(id) <= 64 and id.isascii() and all(char.isalnum() or char in "-." for char in id)):
+    if not (isinstance(id, str) and 0 < len(id) <= 64 and id.isascii() and all(char.isalnum() or char in "-." for char in id)):
         raise Invalid("An id has 1 to 64 letters, digits, hyphens and dots.")
 
 
@@ -99,37 +238,12 @@ def _check(type: str, raw: Raw) -> None:
     if meta is not None and not isinstance(meta, dict):
         raise Invalid(f"Not a valid {type}: meta is not an object.", expression=[f"{type}.meta"])
     check_structure(raw)
+    check_codes(raw)
 
 
-def _current(repository: Repository, type: str, id: str, if_match: int | None) -> Stored | None:
-    current = repository.find(type, id)
+def _expect(current: Stored | None, type: str, if_match: int | None) -> None:
     if if_match is not None and (current is None or current.deleted or current.version != if_match):
         raise VersionConflict(f"If-Match does not name the current version of this {type}.")
-    return current
-
-
-def _query(type: str, criteria: Sequence[tuple[str, str]], base: str) -> search.Query:
-    if not criteria or any(name.partition(":")[0] in search.CONTROLS for name, _ in criteria):
-        raise Invalid("A condition needs search parameters, and none of those that only shape the answer.")
-    return replace(search.parse(type, criteria, base=base), count=2)
-
-
-def _unless_found(repository: Repository, write: Write, criteria: str, base: str) -> Write:
-    pairs = _pairs(criteria)
-    query = _query(write.type, pairs, base)
-    claim = claims.claim(repository.database, write.type, pairs)
-    rows = search.run(repository.database, query).rows
-    if len(rows) > 1:
-        raise MultipleMatches("If-None-Exist selects several resources.")
-    if rows:
-        found = repository.find(write.type, rows[0].id)
-        # Deleted since the search: written as new under its id, it fails, and all is planned again.
-        return replace(write, id=rows[0].id, creates=False, found=None if found is None or found.deleted else found)
-    return replace(write, claim=claim)
-
-
-def _pairs(criteria: str) -> list[tuple[str, str]]:
-    return parse_qsl(criteria.lstrip("?"), keep_blank_values=True)
 
 
 def _claim(repository: Repository, writes: Sequence[Write], session: ClientSession) -> None:

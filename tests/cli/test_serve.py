@@ -36,3 +36,19 @@ def test_a_port_that_is_taken_is_said(environment, hospital):
     run = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2
     assert run.stderr.splitlines()[-1].startswith("casebridge: Address already in use")
+
+
+def test_the_environment_says_who_may_ask_and_whether_references_are_checked(environment):
+    settings = {"CASEBRIDGE_ORIGINS": "https://app.example http://localhost:3000", "CASEBRIDGE_INTEGRITY": "on"}
+    command = [sys.executable, "-m", "adapter.cli", "serve", "--port", "0"]
+    env = {**os.environ, **environment, **settings}
+    run = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with run:
+        base = re.search(r"http://127\.0\.0\.1:\d+/fhir", run.stderr.readline())
+        assert base
+        flag = {"resourceType": "Flag", "status": "active", "code": {"text": "Kanarifugl"}, "subject": {"reference": "Patient/none"}}
+        answer = requests.post(f"{base[0]}/Flag", json=flag, headers={"Origin": "http://localhost:3000"}, timeout=30)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
+    assert answer.status_code == 422
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"

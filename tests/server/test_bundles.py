@@ -1,11 +1,18 @@
 """Batch and transaction: http://hl7.org/fhir/R4/http.html#transaction"""
 
+import base64
+
 import pytest
 
 from .fhir import SYSTEM, assert_outcome, entry, patient, transaction
 
 ONE = "urn:uuid:11111111-1111-4111-8111-111111111111"
 TWO = "urn:uuid:22222222-2222-4222-8222-222222222222"
+GENDER = {
+    "resourceType": "Binary",
+    "contentType": "application/json-patch+json",
+    "data": base64.b64encode(b'[{"op":"add","path":"/gender","value":"other"}]').decode(),
+}
 
 
 def condition(subject: str) -> dict[str, object]:
@@ -90,7 +97,15 @@ def test_it_is_carried_out_in_the_order_of_r4_and_answered_in_its_own(fhir):
         (entry("PATCH", "Patient/kept"), 400, "invalid"),
         (entry("POST", "Patient"), 400, "invalid"),
         (entry("POST", "", transaction()), 404, "not-found"),
-        (entry("PUT", "Patient?name=Kanarifugl", patient()), 400, "invalid"),
+        (entry("PUT", "Patient?name=Kanarifugl", patient()), 412, "multiple-matches"),
+        (entry("PUT", "Patient?bird=Kanarifugl", patient()), 400, "invalid"),
+        (entry("PUT", "Patient", patient()), 400, "invalid"),
+        (entry("DELETE", "Patient"), 400, "invalid"),
+        (entry("PATCH", f"Patient?identifier={SYSTEM}|none", GENDER), 404, "not-found"),
+        (entry("PATCH", "Patient/kept", {"resourceType": "Binary", "contentType": "text/plain", "data": ""}), 415, "not-supported"),
+        (entry("PATCH", "Patient/kept", {**GENDER, "data": "Kanarifugl!"}), 400, "invalid"),
+        (entry("PATCH", "Patient/kept", patient()), 400, "invalid"),
+        (entry("PATCH", "Patient/kept", GENDER, ifMatch='W/"9"'), 412, "conflict"),
         (entry("POST", "Patient/kept", patient()), 400, "invalid"),
         (entry("DELETE", "http://["), 404, "not-found"),
         ({"resource": patient()}, 400, "invalid"),
@@ -137,6 +152,109 @@ def test_a_conditional_reference_is_resolved(fhir):
     fhir.create(patient())
     answer = fhir.send("POST", "", transaction(entry("POST", "Condition", condition(f"Patient?identifier={SYSTEM}|1"))))
     assert_outcome(answer, 412, "multiple-matches")
+
+
+def test_a_conditional_reference_finds_what_the_same_transaction_makes(fhir):
+    answer = fhir.send(
+        "POST",
+        "",
+        transaction(
+            entry("POST", "Condition", condition(f"Patient?identifier={SYSTEM}|1&birthdate=ge1990&name:exact=Kanarifugl")),
+            entry("POST", "Patient", patient(birthDate="1994-05")),
+        ),
+    )
+    assert statuses(answer) == ["201 Created"] * 2
+    id = answer.json["entry"][1]["response"]["location"].split("/")[1]
+    assert len(fhir.ids(f"Condition?subject=Patient/{id}")) == 1
+
+
+def test_a_condition_sees_what_the_transaction_has_deleted_or_changed_before(fhir):
+    fhir.put({**patient("old"), "id": "old"})
+    answer = fhir.send(
+        "POST",
+        "",
+        transaction(
+            entry("POST", "Patient", patient("old"), ifNoneExist=f"identifier={SYSTEM}|old"),
+            entry("DELETE", "Patient/old"),
+        ),
+    )
+    assert statuses(answer) == ["201 Created", "204 No Content"]
+    [there] = fhir.ids(f"Patient?identifier={SYSTEM}|old")
+    moved = transaction(
+        entry("PUT", f"Patient/{there}", {**patient("new"), "id": there}),
+        entry("POST", "Condition", condition(f"Patient?identifier={SYSTEM}|old")),
+    )
+    assert_outcome(fhir.send("POST", "", moved), 404, "not-found")
+
+
+def test_conditional_updates_patches_and_deletions_are_done_in_a_transaction(fhir):
+    for number in ("1", "2", "3"):
+        fhir.put({**patient(number), "id": f"p{number}"})
+    answer = fhir.send(
+        "POST",
+        "",
+        transaction(
+            entry("PUT", f"Patient?identifier={SYSTEM}|1", patient("1", gender="male"), full_url=ONE),
+            entry("PATCH", f"Patient?identifier={SYSTEM}|2", GENDER),
+            entry("DELETE", f"Patient?identifier={SYSTEM}|3"),
+            entry("PUT", f"Patient?identifier={SYSTEM}|4", patient("4"), full_url=TWO),
+            entry("POST", "Condition", condition(ONE)),
+            entry("POST", "Condition", condition(TWO)),
+        ),
+    )
+    assert [text[:3] for text in statuses(answer)] == ["200", "200", "204", "201", "201", "201"]
+    assert fhir.send("GET", "Patient/p1").json["gender"] == "male"
+    assert fhir.send("GET", "Patient/p2").json["gender"] == "other"
+    assert fhir.send("GET", "Patient/p3").status_code == 410
+    [fourth] = fhir.ids(f"Patient?identifier={SYSTEM}|4")
+    assert len(fhir.ids("Condition?subject=Patient/p1")) == len(fhir.ids(f"Condition?subject=Patient/{fourth}")) == 1
+
+
+def test_a_condition_and_an_id_may_not_name_one_resource(fhir):
+    fhir.put({**patient(), "id": "p"})
+    twice = transaction(entry("PUT", "Patient/p", {**patient(), "id": "p"}), entry("PUT", f"Patient?identifier={SYSTEM}|1", patient()))
+    issue = assert_outcome(fhir.send("POST", "", twice), 400, "invalid")
+    assert issue["expression"][0] == "Bundle.entry[1]"
+
+
+def test_links_are_rewritten_where_r4_says_so_and_nowhere_else(fhir):
+    observation = {
+        "resourceType": "Observation",
+        "status": "final",
+        "text": {
+            "status": "additional",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{ONE}">Kanarifugl</a> {ONE} <img src="{ONE}" alt="x"/></div>',
+        },
+        "extension": [
+            {"url": "https://hospital.example/uri", "valueUri": ONE},
+            {"url": "https://hospital.example/url", "valueUrl": ONE},
+            {"url": "https://hospital.example/canonical", "valueCanonical": ONE},
+        ],
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": ONE}],
+        "code": {"text": ONE},
+        "subject": {"reference": ONE},
+        "hasMember": [{"reference": f"{TWO}/_history/7"}],
+        "contained": [{"resourceType": "Condition", "id": "c", "implicitRules": ONE, "subject": {"reference": ONE}}],
+        "focus": [{"reference": "#c"}],
+    }
+    other = {"resourceType": "Observation", "status": "final", "code": {"text": "Kanarifugl"}}
+    answer = fhir.send(
+        "POST",
+        "",
+        transaction(
+            entry("POST", "Observation", observation),
+            entry("POST", "Patient", patient(), full_url=ONE),
+            entry("POST", "Observation", other, full_url=TWO),
+        ),
+        Prefer="return=representation",
+    )
+    got, person, second = (item["resource"] for item in answer.json["entry"])
+    to = f"Patient/{person['id']}"
+    assert got["subject"]["reference"] == got["contained"][0]["subject"]["reference"] == got["contained"][0]["implicitRules"] == to
+    assert got["hasMember"][0]["reference"] == f"Observation/{second['id']}/_history/1"
+    assert [item.get("valueUri", item.get("valueUrl", item.get("valueCanonical"))) for item in got["extension"]] == [to, to, ONE]
+    assert (got["identifier"][0]["value"], got["code"]["text"]) == (ONE, ONE)
+    assert f'<a href="{to}">Kanarifugl</a> {ONE} <img src="{to}"' in got["text"]["div"]
 
 
 def test_a_batch_does_each_entry_on_its_own(fhir):

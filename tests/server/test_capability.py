@@ -8,7 +8,16 @@ from adapter.store.search_parameters import table
 
 from .fhir import patient
 
-EXAMPLES = {"token": "a", "reference": "1", "string": "a", "date": "2025", "uri": "http://x.example"}
+EXAMPLES = {
+    "token": "a",
+    "reference": "1",
+    "string": "a",
+    "date": "2025",
+    "uri": "http://x.example",
+    "quantity": "1",
+    "number": "1",
+    "composite": "a$2025",
+}
 
 
 @pytest.fixture
@@ -39,6 +48,8 @@ def test_every_claimed_include_is_understood(rest):
     for resource in rest["resource"]:
         for include in resource.get("searchInclude", ()):
             assert search.parse(resource["type"], [("_include", include)]).includes
+        for include in resource.get("searchRevInclude", ()):
+            assert search.parse(resource["type"], [("_revinclude", include)]).includes
 
 
 def test_all_types_of_r4_are_there(rest):
@@ -55,6 +66,7 @@ def test_every_claimed_interaction_of_a_type_is_done(fhir, rest):
         "read": fhir.send("GET", f"Patient/{id}"),
         "vread": fhir.send("GET", f"Patient/{id}/_history/1"),
         "update": fhir.put({**patient("2"), "id": id}),
+        "patch": fhir.send("PATCH", f"Patient/{id}", [], Content_Type="application/json-patch+json"),
         "history-instance": fhir.send("GET", f"Patient/{id}/_history"),
         "history-type": fhir.send("GET", "Patient/_history"),
         "create": fhir.send("POST", "Patient", patient()),
@@ -70,6 +82,7 @@ def test_every_claimed_interaction_of_the_system_is_done(fhir, rest):
         "batch": fhir.send("POST", "", {"resourceType": "Bundle", "type": "batch"}),
         "transaction": fhir.send("POST", "", {"resourceType": "Bundle", "type": "transaction"}),
         "history-system": fhir.send("GET", "_history"),
+        "search-system": fhir.send("GET", "?_type=Patient"),
     }
     assert set(answers) == {interaction["code"] for interaction in rest["interaction"]}
     assert {answer.status_code for answer in answers.values()} == {200}

@@ -18,8 +18,16 @@ from .fhir import Fhir, assert_outcome, patient
         ("POST", "Kanarifugl", {"resourceType": "Kanarifugl"}, {}, 404, "not-found"),
         ("DELETE", "Kanarifugl/1", None, {}, 404, "not-found"),
         ("GET", "Patient/1/2/3/4", None, {}, 404, "not-found"),
-        ("GET", "", None, {}, 405, "not-supported"),
-        ("PATCH", "Patient/1", [], {}, 405, "not-supported"),
+        ("PUT", "", None, {}, 405, "not-supported"),
+        ("POST", "Patient/1", patient(), {}, 405, "not-supported"),
+        ("PATCH", "Patient/1", [], {}, 400, "invalid"),
+        ("PATCH", "Patient/1", "<diff/>", {"Content_Type": "application/xml-patch+xml"}, 415, "not-supported"),
+        ("PATCH", "Patient", [], {}, 405, "not-supported"),
+        ("PUT", "Patient", patient(), {}, 405, "not-supported"),
+        ("PUT", "Patient/1?name=Kanarifugl", patient(id="1"), {}, 400, "invalid"),
+        ("PUT", "Patient?bird=Kanarifugl", patient(), {}, 400, "invalid"),
+        ("DELETE", "Patient?_count=1", None, {}, 400, "invalid"),
+        ("DELETE", "Patient?_format=json", None, {}, 400, "invalid"),
         ("DELETE", "Patient", None, {}, 405, "not-supported"),
         ("POST", "Patient", '{"resourceType":"Patient","name":[{"family":"Kanarifugl}', {}, 400, "invalid"),
         ("POST", "Patient", b"\xff\xfeKanarifugl", {}, 400, "invalid"),
@@ -35,6 +43,9 @@ from .fhir import Fhir, assert_outcome, patient
         ("GET", "Patient", None, {"Accept": "application/fhir+xml"}, 406, "not-supported"),
         ("GET", "Patient", None, {"Accept": "application/json;q=0"}, 406, "not-supported"),
         ("GET", "metadata?_format=xml", None, {}, 406, "not-supported"),
+        ("GET", "Patient", None, {"Accept": "application/fhir+json; fhirVersion=5.0"}, 406, "not-supported"),
+        ("POST", "Patient", patient(), {"Content_Type": "application/fhir+json; fhirVersion=3.0"}, 415, "not-supported"),
+        ("GET", "_history?_at=Kanarifugl", None, {}, 400, "invalid"),
         ("GET", "Patient/_history?name=Kanarifugl", None, {}, 400, "invalid"),
         ("GET", "_history?_since=Kanarifugl", None, {}, 400, "invalid"),
         ("GET", "_history?_count=-1", None, {}, 400, "invalid"),
@@ -54,14 +65,41 @@ def test_an_unknown_element_is_refused_with_its_path(fhir):
     assert issue["expression"] == ["Patient.favouriteBird"]
 
 
+@pytest.mark.parametrize("depth", [20, 200, 400, 700, 900, 2000])
+def test_what_is_nested_too_deep_is_refused(fhir, depth):
+    extension = '{"url":"https://h.example/x","extension":[' * depth + '{"url":"https://h.example/x","valueCode":"x"}' + "]}" * depth
+    text = f'{{"resourceType":"Patient","id":"p","extension":[{extension}]}}'
+    item = f'{{"request":{{"method":"PUT","url":"Patient/p"}},"resource":{text}}}'
+    wrapped = f'{{"resourceType":"Bundle","type":"transaction","entry":[{item}]}}'
+    for answer in (fhir.send("PUT", "Patient/p", text), fhir.send("POST", "", wrapped)):
+        if depth > 20:
+            assert_outcome(answer, 400, "invalid")
+        assert answer.status_code < 500
+    patch = f'[{{"op":"add","path":"/extension","value":[{extension}]}}]'
+    fhir.put(patient(id="q"))
+    assert fhir.send("PATCH", "Patient/q", patch, Content_Type="application/json-patch+json").status_code == (200 if depth == 20 else 400)
+
+
+def test_a_code_that_r4_does_not_have_is_refused_with_its_path(fhir):
+    issue = assert_outcome(fhir.send("POST", "Patient", patient(gender="Kanarifugl", contact=[{"gender": "Kanarifugl"}])), 400, "invalid")
+    assert issue["expression"] == ["Patient.gender", "Patient.contact.gender"]
+
+
 def test_a_method_that_a_path_does_not_take_is_told_with_those_it_takes(fhir):
-    answer = fhir.send("PATCH", "Patient/1", {})
-    assert answer.headers["Allow"] == "DELETE, GET, HEAD, PUT"
+    assert fhir.send("POST", "Patient/1", {}).headers["Allow"] == "DELETE, GET, HEAD, PATCH, PUT"
+    assert fhir.send("DELETE", "Patient").headers["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(
     "accept",
-    ["application/fhir+json", "application/json", "*/*", "text/html,*/*;q=0.8", "application/fhir+xml, application/fhir+json;q=0.5"],
+    [
+        "application/fhir+json",
+        "application/json",
+        "*/*",
+        "application/fhir+json;fhirVersion=4.0;q=0.5",
+        "text/html,*/*;q=0.8",
+        "application/fhir+xml, application/fhir+json;q=0.5",
+    ],
 )
 def test_whoever_takes_json_gets_it(fhir, accept):
     assert fhir.send("GET", "Patient", Accept=accept).status_code == 200

@@ -81,6 +81,54 @@ def test_of_racing_updates_each_accepted_version_is_kept_and_the_rest_are_told(f
     assert [item["resource"]["meta"]["versionId"] for item in history] == ["2", "1"]
 
 
+def test_fifty_conditional_creates_of_ten_identifiers_make_ten_resources(fhir):
+    answers = at_once(
+        WRITERS, lambda turn: fhir.send("POST", "Patient", patient(f"{turn % 10}"), If_None_Exist=f"identifier={SYSTEM}|{turn % 10}")
+    )
+    assert Counter(answer.status_code for answer in answers) == {201: 10, 200: WRITERS - 10}
+    assert fhir.ids("Patient") == {answer.json["id"] for answer in answers}
+    assert len(fhir.ids("Patient")) == 10
+
+
+def test_fifty_conditional_updates_of_one_identifier_make_one_resource_with_all_their_versions(fhir):
+    answers = at_once(WRITERS, lambda turn: fhir.send("PUT", f"Patient?identifier={SYSTEM}|1", patient(multipleBirthInteger=turn)))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 200: WRITERS - 1}
+    [id] = fhir.ids("Patient")
+    history = fhir.send("GET", f"Patient/{id}/_history?_count=100").json["entry"]
+    assert sorted(item["resource"]["multipleBirthInteger"] for item in history) == [*range(WRITERS)]
+
+
+def test_fifty_readers_who_update_what_they_read_lose_nothing(fhir):
+    id = fhir.create(patient())["id"]
+
+    def change(turn):
+        etag = fhir.send("GET", f"Patient/{id}").headers["ETag"]
+        answer = fhir.put({**patient(), "id": id, "multipleBirthInteger": turn}, If_Match=etag)
+        return turn, answer.status_code
+
+    answers = at_once(WRITERS, change)
+    assert {status for _, status in answers} <= {200, 412}
+    accepted = {turn for turn, status in answers if status == 200}
+    history = fhir.send("GET", f"Patient/{id}/_history?_count=100").json["entry"]
+    assert {item["resource"]["multipleBirthInteger"] for item in history[:-1]} == accepted
+    assert [item["resource"]["meta"]["versionId"] for item in history] == [str(n) for n in range(len(accepted) + 1, 0, -1)]
+
+
+def test_racing_patches_are_all_there_at_the_end(fhir):
+    id = fhir.create(patient())["id"]
+    add = [{"op": "add", "path": "/name/-", "value": {"family": "Kanarifugl"}}]
+    answers = at_once(10, lambda turn: fhir.send("PATCH", f"Patient/{id}", add, Content_Type="application/json-patch+json"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(fhir.send("GET", f"Patient/{id}").json["name"]) == 11
+
+
+def test_of_racing_conditional_deletions_one_deletes(fhir):
+    id = fhir.create(patient())["id"]
+    answers = at_once(10, lambda turn: fhir.send("DELETE", f"Patient?identifier={SYSTEM}|1"))
+    assert {answer.status_code for answer in answers} == {204}
+    assert len(fhir.send("GET", f"Patient/{id}/_history").json["entry"]) == 2
+
+
 def test_racing_updates_without_a_version_all_succeed_one_after_the_other(fhir):
     id = fhir.create(patient())["id"]
     answers = at_once(10, lambda turn: fhir.put({**patient(f"w{turn}"), "id": id}))

@@ -1,45 +1,12 @@
 """Search in the real store: what a query finds, and in which pages."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from adapter.clock import instant
 from adapter.errors import Invalid, NotFound
 from adapter.store import search
 from adapter.store.documents import Change
-from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
-
-NOON = datetime(2025, 4, 22, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def repository(database):
-    ticks = iter(range(100_000))
-    return Repository(database, clock=lambda: NOON + timedelta(seconds=next(ticks)))
-
-
-@pytest.fixture
-def save(repository):
-    """Stores resources, one transaction each: save("Patient", p1={…})."""
-
-    def save(type, **bodies):
-        for id, body in bodies.items():
-            current = repository.find(type, id)
-            repository.commit([Change(type, id, {"resourceType": type, **body}, current.version if current else 0)])
-
-    return save
-
-
-@pytest.fixture
-def find(repository):
-    def find(type, *params, **more):
-        repository.collection(type)
-        result = search.run(repository.database, search.parse(type, [*params, *more.items()]))
-        return [row.id for row in result.rows]
-
-    return find
 
 
 @pytest.fixture
@@ -255,22 +222,36 @@ def test_an_index_leads_to_what_is_found(people, repository):
         ("Patient", "identifier:of-type", "a|b|c"),
         ("Patient", "active:missing", "maybe"),
         ("Patient", "general-practitioner:Patient", "1"),
-        ("Patient", "general-practitioner:identifier", "1"),
         ("Patient", "_count", "-1"),
         ("Patient", "_count", "many"),
-        ("Patient", "_sort", "family"),
-        ("Patient", "_summary", "data"),
         ("Patient", "_total", "some"),
         ("Patient", "_cursor", "%%%"),
         ("Patient", "_cursor", "W10"),
         ("Patient", "_include", "Observation:subject"),
         ("Patient", "_include", "Patient:family"),
         ("Patient", "_revinclude", "Observation:nothing"),
-        ("Patient", "_include:iterate", "Patient:organization"),
-        ("Patient", "_has:Observation:patient:code", "1"),
-        ("Observation", "patient.name", "Kanarifugl"),
-        ("Observation", "value-quantity", "5"),
         ("Patient", "_text", "Kanarifugl"),
+        ("Patient", "_filter", "name eq Kanarifugl"),
+        ("Patient", "_contained", "true"),
+        ("Patient", "_sort", "bird"),
+        ("Patient", "_summary", "some"),
+        ("Patient", "_include:iterate", "Patient:family"),
+        ("Patient", "_has:Observation:patient", "1"),
+        ("Patient", "_has:Observation:encounter:code", "1"),
+        ("Patient", "_has:Nothing:patient:code", "1"),
+        ("Patient", "family.name", "Kanarifugl"),
+        ("Observation", "patient.bird", "Kanarifugl"),
+        ("Observation", "focus.name", "Kanarifugl"),
+        ("Observation", "subject:Practitioner.name", "Kanarifugl"),
+        ("Location", "partof." * 9 + "name", "Kanarifugl"),
+        ("Observation", "value-quantity", "much"),
+        ("Observation", "value-quantity", "5|kg"),
+        ("Observation", "value-quantity:exact", "5"),
+        ("Observation", "code-value-quantity", "1-8"),
+        ("Observation", "code-value-quantity", "1-8$x"),
+        ("Observation", "code:in", "urn:a,urn:b"),
+        ("Observation", "code:below", "1-8"),
+        ("RiskAssessment", "probability", "0.5|%"),
         ("Patient", "_lastUpdated", "soon"),
         ("Patient", "_lastUpdated:missing", "true"),
     ],
@@ -278,7 +259,7 @@ def test_an_index_leads_to_what_is_found(people, repository):
 def test_what_is_wrong_or_not_served_is_refused_with_its_name(type, name, value):
     with pytest.raises(Invalid) as error:
         search.parse(type, [(name, value)])
-    assert name.partition(":")[0] in error.value.text
+    assert name.partition(":")[0].partition(".")[0] in error.value.text
     assert "Kanarifugl" not in error.value.text
 
 

@@ -1,0 +1,95 @@
+"""docs/search.md: what search serves, what it does not and why, made from the tables that it works by."""
+
+from collections.abc import Iterable, Sequence
+
+from adapter.store.disagreements import DISAGREEMENTS
+from adapter.store.includes import MAX_INCLUDED
+from adapter.store.query import COMPARTMENTS, DEFAULT_COUNT, MAX_COUNT, SUMMARIES, UNSERVED
+from adapter.store.search_parameters import COMMON, Parameter, table
+
+# R4's parameters of the types of the first rank that are not in the table, and why.
+OMITTED = {
+    ("Location", "near"): "asks for distances, for which the embedded store has no index",
+    ("Patient", "age"): "R4 gives it no expression; `birthdate` finds the same",
+    ("Patient", "birthOrderBoolean"): "R4 gives it no expression",
+    ("Patient", "part-agree"): "R4's expression for it is of DocumentReference, in an example",
+}
+_MODIFIERS = (
+    ("all", "`:missing`", ""),
+    ("token", "`:not`", "also finds what has no value"),
+    ("token", "`:text`", "starts with, in CodeableConcept.text, Coding.display, Identifier.type.text"),
+    ("token", "`:in` `:not-in`", "a ValueSet that is stored here, by URL: its expansion, listed codes, or whole CodeSystems stored here"),
+    ("token", "`:above` `:below`", "`system|code`, by the hierarchy of a CodeSystem that is stored here"),
+    ("reference", "`:Type`, `:identifier`", ""),
+    ("uri", "`:above` `:below`", ""),
+    ("string", "`:exact` `:contains`", "without one: starts with; accents and case do not count but for `:exact`"),
+)
+_PREFIXES = (
+    ("date", "eq ne gt lt ge le sa eb", "in UTC; a time without a zone is UTC; `ap` is not served"),
+    ("number, quantity", "eq ne gt lt ge le sa eb ap", "eq and ne in the precision as written: `5.4` is [5.35, 5.45); ap within a tenth"),
+)
+_CONTROLS = (
+    ("`_count`", f"{DEFAULT_COUNT} where nothing is said, at most {MAX_COUNT}; 0 counts"),
+    ("`_sort`", "any parameters but composites, several, `-` for descending; what has no value comes last; one type only"),
+    ("`_summary`", ", ".join(SUMMARIES)),
+    ("`_elements`", "elements of the resource; those that must be there come along"),
+    ("`_total`", "none, estimate and accurate (both count); on the first page of a search that has one page it is always told"),
+    (
+        "`_include`, `_revinclude`",
+        f"`Type:parameter[:Target]`, `Type:*`, `*`, with `:iterate`; {MAX_INCLUDED} at most, and it is said where there are more",
+    ),
+    ("`_has`, chains", "nested, six steps at most"),
+    ("`_list`", "the id of a List; no functional lists"),
+    ("`_type`", "at the base URL, with parameters that all the types have"),
+    ("compartments", f"`Type/id/Type` for {', '.join(COMPARTMENTS)}"),
+    (
+        "`Prefer: handling`",
+        "strict refuses what is not known; lenient leaves it out of the search and of the self link, and says so in an entry",
+    ),
+)
+
+
+def document() -> str:
+    """The page as Markdown."""
+    parts = ["# Search\n\nMade from the tables in `adapter/store` by `make docs`; do not edit it.\n"]
+    parts.append(_table("Modifiers", ("kind", "modifiers", "meaning"), _MODIFIERS))
+    parts.append(_table("Prefixes", ("kind", "prefixes", "meaning"), _PREFIXES))
+    parts.append(_table("What shapes the answer", ("", ""), _CONTROLS))
+    omitted = [*((f"`{name}`", reason) for name, reason in UNSERVED.items()), ("`_contained`", "only `false`, which is what happens")]
+    omitted += [(f"`{type}.{name}`", reason) for (type, name), reason in OMITTED.items()]
+    parts.append(_table("What is not served", ("parameter", "reason"), omitted))
+    parts.append(
+        "`tests/live/test_differential.py` asks this server and a HAPI FHIR server that hold the same resources the same questions. "
+        "Where they answer differently:\n"
+    )
+    rows = [(item.subject, item.here, item.there, f"{item.words} ([R4]({item.link}))") for item in DISAGREEMENTS]
+    parts.append(_table("Where HAPI answers differently", ("question", "here", "HAPI 8.8", "what R4 says"), rows))
+    parts.append(_table("All types", _HEAD, map(_row, COMMON)))
+    named = {type: [row for row in found.values() if row not in COMMON] for type, found in sorted(table().items())}
+    for type, own in named.items():
+        if own and [row.name for row in own] != ["identifier"]:
+            parts.append(_table(type, _HEAD, map(_row, own)))
+    others = [type for type, own in named.items() if [row.name for row in own] == ["identifier"]]
+    parts.append(f"## By identifier only\n\n{', '.join(others)}.\n")
+    without = [type for type, own in named.items() if not own]
+    if without:
+        parts.append(f"## By what is common to all only\n\n{', '.join(without)}.\n")
+    return "\n".join(parts)
+
+
+_HEAD = ("parameter", "kind", "elements")
+
+
+def _row(row: Parameter) -> tuple[str, str, str]:
+    paths = ", ".join(f"`{path}`" for path in row.paths if path)
+    parts = " $ ".join(" or ".join(f"`{path}`" for path in inner) for _, inner in row.parts)
+    return row.name, row.kind, f"{paths}{': ' if paths and parts else ''}{parts}"
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(_cell(text) for text in line)} |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,120 @@
+"""`PlanDefinition/$apply`: a draft CarePlan with its goals and requests. http://hl7.org/fhir/R4/plandefinition-operation-apply.html
+
+They are stored, in one transaction. One plan, patient and episode have one CarePlan: applied again, what is missing is made, what nobody
+changed since is brought to what the template says now, and what somebody changed or deleted stays as it is.
+"""
+
+from collections.abc import Iterator
+
+from adapter.config import CS
+from adapter.errors import Invalid, RuleViolated
+from adapter.fhir import references
+from adapter.fhir.resource import Raw, check_structure, content_hash
+from adapter.store.repository import Repository
+from server.fhir import writes
+from server.fhir.messages import Answer
+from server.fhir.operations import held, templates
+from server.fhir.operations.call import Call
+
+# Says what was made, so that a later change by anybody shows.
+_APPLIED = f"{CS}/applied"
+
+
+def run(call: Call) -> Answer:
+    """The CarePlan as it is stored now. Raises NotFound, Gone, NotSupported, RuleViolated where the template is retired or not whole."""
+    inputs, repository = call.inputs, call.repository
+    plan = repository.read("PlanDefinition", call.id).raw if call.id is not None else inputs.one("planDefinition")
+    if plan is None:
+        raise Invalid("$apply needs the parameter planDefinition.", expression=["planDefinition"])
+    check_structure(plan)
+    if "url" not in plan and "id" not in plan:
+        raise Invalid("A plan needs a url or an id, so that it is known when it is applied again.", expression=["PlanDefinition.url"])
+    if plan["status"] == "retired":
+        raise RuleViolated("A retired plan is not applied.", code="plan-retired", expression=["PlanDefinition.status"])
+    person = _person(call)
+    care_plan, made = templates.resources(plan, person, lambda type, url: held.get(repository, type, url))
+    for resource in templates.parts(care_plan, made):
+        _check(resource)
+
+    def settled() -> list[writes.Write]:
+        return list(_writes(repository, care_plan, made))
+
+    writes.settle(repository, settled)
+    stored = repository.read("CarePlan", care_plan["id"])
+    return Answer(200, stored.text, stored.version, stored.updated)
+
+
+def _person(call: Call) -> templates.Person:
+    inputs = call.inputs
+    patient = _reference(call, "subject", "Patient")
+    if patient is None:
+        raise Invalid("$apply needs the parameter subject.", expression=["subject"])
+    episode = _reference(call, "episode", "EpisodeOfCare")
+    if episode:
+        held_by = call.repository.read("EpisodeOfCare", episode.partition("/")[2]).raw
+        if held_by["patient"].get("reference") != patient:
+            raise Invalid("The episode is another patient's.", expression=["episode"])
+    author = _reference(call, "practitioner", "Practitioner") or _reference(call, "organization", "Organization")
+    return templates.Person(patient, episode, _reference(call, "encounter", "Encounter") if inputs.one("encounter") else None, author)
+
+
+def _reference(call: Call, name: str, type: str) -> str | None:
+    """The reference that a parameter gives, to something that is here. Raises Invalid, NotFound, Gone."""
+    text = call.inputs.one(name)
+    if text is None:
+        return None
+    found = references.split(str(text).removeprefix(f"{call.request.base}/"))
+    if not found or found[0] != type:
+        raise Invalid(f"The parameter {name} is a reference such as {type}/id.", expression=[name])
+    return call.repository.read(type, found[1]).reference
+
+
+def _writes(repository: Repository, care_plan: Raw, made: templates.Made) -> Iterator[writes.Write]:
+    new = set()
+    for resource in (*made.goals, *made.requests):
+        write = _write(repository, resource)
+        if write:
+            yield write
+            new |= {f"{write.type}/{write.id}"} if write.creates else set()
+    now = repository.find("CarePlan", care_plan["id"])
+    write = _write(repository, care_plan)
+    if write:
+        yield write
+    elif now and not now.deleted and new:
+        yield writes.Write("CarePlan", now.id, _extended(now.raw, care_plan, new), now.version)
+
+
+def _write(repository: Repository, resource: Raw) -> writes.Write | None:
+    """The write that brings a resource to the template; None where somebody changed or deleted it, or there is nothing to change."""
+    type, id, mark = resource["resourceType"], resource["id"], _mark(resource)
+    now = repository.find(type, id)
+    tagged = {**resource, "meta": {"tag": [{"system": _APPLIED, "code": mark}]}}
+    if now is None:
+        return writes.Write(type, id, tagged, creates=True)
+    if now.deleted or _mark(now.raw) == mark or _applied(now.raw) != _mark(now.raw):
+        return None
+    return writes.Write(type, id, tagged, now.version)
+
+
+def _mark(raw: Raw) -> str:
+    return content_hash({name: value for name, value in raw.items() if name != "meta"})
+
+
+def _applied(raw: Raw) -> str | None:
+    return next((tag.get("code") for tag in raw["meta"].get("tag", ()) if tag.get("system") == _APPLIED), None)
+
+
+def _extended(raw: Raw, care_plan: Raw, new: set[str]) -> Raw:
+    """A plan that somebody changed, with what was made for it just now."""
+    goals = [goal for goal in care_plan.get("goal", ()) if goal["reference"] in new]
+    activities = [activity for activity in care_plan.get("activity", ()) if activity["reference"]["reference"] in new]
+    added = {"goal": [*raw.get("goal", ()), *goals], "activity": [*raw.get("activity", ()), *activities]}
+    return {**raw, **{name: value for name, value in added.items() if value}}
+
+
+def _check(resource: Raw) -> None:
+    try:
+        check_structure(resource)
+    except Invalid as error:
+        text = f"The plan does not say all that a {resource['resourceType']} needs, or says it wrongly."
+        raise RuleViolated(text, code="apply-not-whole", expression=error.expression) from None

@@ -1,0 +1,89 @@
+"""Which operation is asked where: the definitions, joined to the functions that carry them out."""
+
+from collections.abc import Sequence
+from functools import cache
+from types import MappingProxyType
+
+from adapter.errors import Invalid, NotFound
+from adapter.fhir.resource import Raw, dumps
+from adapter.store.repository import Repository
+from adapter.store.search_parameters import parameters
+from server.errors import MethodNotAllowed
+from server.fhir import interactions
+from server.fhir.messages import Answer, Request
+from server.fhir.operations import apply, everything, extract, inputs, lastn, meta, populate, terminology, validate
+from server.fhir.operations.call import Call, Operation
+from server.fhir.operations.definition import Definition, definitions
+
+OPERATIONS: dict[str, Operation] = {
+    "CodeSystem-lookup": terminology.lookup,
+    "ConceptMap-translate": terminology.translate,
+    "EpisodeOfCare-everything": everything.episode,
+    "Observation-lastn": lastn.run,
+    "Patient-everything": everything.patient,
+    "PlanDefinition-apply": apply.run,
+    "Questionnaire-populate": populate.run,
+    "QuestionnaireResponse-extract": extract.run,
+    "Resource-meta": meta.show,
+    "Resource-meta-add": meta.add,
+    "Resource-meta-delete": meta.delete,
+    "Resource-validate": validate.run,
+    "ValueSet-expand": terminology.expand,
+}
+"""By the id of the OperationDefinition."""
+_SEARCHING = frozenset({"Observation-lastn"})
+"""Whose definition leaves further parameters to the search of the type."""
+
+
+def on_type(request: Request, repository: Repository, type: str, operation: str) -> Answer:
+    """The answer to `Type/$operation`."""
+    return _carry_out(request, repository, type, None, operation)
+
+
+def on_instance(request: Request, repository: Repository, type: str, id: str, operation: str) -> Answer:
+    """The answer to `Type/id/$operation`."""
+    return _carry_out(request, repository, type, id, operation)
+
+
+def read_definition(request: Request, repository: Repository, type: str, id: str) -> Answer:
+    """A read, in which an OperationDefinition that nobody stored under its id is the one that this server works by."""
+    try:
+        return interactions.read(request, repository, type, id)
+    except NotFound:
+        if type != "OperationDefinition" or id not in OPERATIONS:
+            raise
+        return Answer(200, dumps(definitions()[id].raw))
+
+
+def claims(type: str) -> list[Raw]:
+    """The operations of a type, or with "Resource" of all types, as a CapabilityStatement lists them."""
+    rows = [definitions()[id] for id in OPERATIONS if type in definitions()[id].raw["resource"]]
+    return [{"name": row.code, "definition": row.url, "documentation": row.raw["description"]} for row in rows]
+
+
+@cache
+def _by_place() -> MappingProxyType[tuple[str | None, bool, str], str]:
+    return MappingProxyType(
+        {(type, instance, definitions()[id].code): id for id in OPERATIONS for type, instance in definitions()[id].places}
+    )
+
+
+def _carry_out(request: Request, repository: Repository, type: str, id: str | None, code: str) -> Answer:
+    parameters(type)
+    definition = _definition(type, id, code)
+    if definition.writes and request.method != "POST":
+        raise MethodNotAllowed("This operation changes what is stored, so it is asked by POST.", allowed=["POST"])
+    try:
+        given = inputs.read(definition, request, search=definition.id in _SEARCHING)
+        return OPERATIONS[definition.id](Call(request, repository, type, id, given))
+    except RecursionError:
+        # What is parsed may be nested deeper than Python can walk; no resource that means anything is.
+        raise Invalid("The body is nested too deep.") from None
+
+
+def _definition(type: str, id: str | None, code: str) -> Definition:
+    places: Sequence[tuple[str | None, bool, str]] = [(type, id is not None, code), (None, id is not None, code)]
+    found = next((_by_place()[place] for place in places if place in _by_place()), None)
+    if found is None:
+        raise NotFound("This operation is not offered here; metadata lists those that are, and docs/operations.md where.")
+    return definitions()[found]
