@@ -1,7 +1,9 @@
 """The HTTP server: a Flask application around a repository, and the loop that serves it."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import flask
@@ -67,13 +69,28 @@ def listen(app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threa
     return server
 
 
-def serve(app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threads: int = 8) -> None:
-    """Serve until interrupted. Raises Forbidden for a host beyond loopback."""
-    server = listen(app, host, port, threads=threads)
+@contextmanager
+def running(app: flask.Flask, *, threads: int = 8) -> Iterator[str]:
+    """The base URL of a server that runs beside the caller, on a free port of loopback, as long as the context is open."""
+    server = listen(app, port=0, threads=threads)
+    closing = Event()
+
+    def run() -> None:
+        try:
+            server.run()
+        except OSError:
+            # A close from another thread takes the sockets from under the loop that waits on them.
+            if not closing.is_set():
+                raise
+
+    thread = Thread(target=run, name="casebridge-server", daemon=True)
+    thread.start()
     try:
-        server.run()
+        yield f"http://127.0.0.1:{server.effective_port}"
     finally:
+        closing.set()
         server.close()
+        thread.join(5)
 
 
 def _is_loopback(host: str) -> bool:

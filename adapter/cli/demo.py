@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -101,23 +100,16 @@ def _hospital(database: Any, url: str | None) -> Iterator[tuple[str, int]]:
         yield url, 0
         return
     # Flask and waitress cost every other command a quarter of a second.
-    from server import create_app, listen
+    from server import create_app, running
 
     repository = Repository(database)
     _title("A hospital", "this project's own FHIR server, on a database of its own, with synthetic patients")
     with progress() as report:
         load(repository, [_FIXTURES / "fhir" / "hospital.ndjson.gz"], progress=report)
-    server = listen(create_app(repository), port=0)
-    thread = Thread(target=server.run, name="hospital", daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{server.effective_port}/fhir"
-    total = sum(1 for type in repository.types() for _ in repository.scan(type))
-    line(f"  {total} resources at {address}")
-    try:
-        yield address, total
-    finally:
-        server.close()
-        thread.join(5)
+    with running(create_app(repository)) as server:
+        total = sum(1 for type in repository.types() for _ in repository.scan(type))
+        line(f"  {total} resources at {server}/fhir")
+        yield f"{server}/fhir", total
 
 
 def _live(bridge: Bridge, check: Check, run: str) -> None:

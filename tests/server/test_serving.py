@@ -1,26 +1,20 @@
 """The server on a real socket, asked by our own client."""
 
-import threading
-
 import pytest
 import requests
 
 from adapter.errors import Forbidden
 from adapter.fhir import bundle
 from adapter.fhir.client import FhirClient
-from server import create_app, listen
+from server import create_app, listen, running
 
 from .fhir import SYSTEM, patient
 
 
 @pytest.fixture
 def address(repository):
-    server = listen(create_app(repository, max_body=100_000), port=0, threads=4)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with running(create_app(repository, max_body=100_000), threads=4) as url:
+        yield url
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "casebridge.example", "", "127.0.0.1.attacker.example"])

@@ -2,21 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import Any
 
 from adapter.store.repository import Repository
-from server import create_app, listen
+from server import create_app, running
 
 
 @contextmanager
 def hospital_server(database: Any) -> Iterator[str]:
     """This project's own FHIR server over the database, on a free loopback port; its base URL."""
-    server = listen(create_app(Repository(database)), port=0, threads=4)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}/fhir"
-    finally:
-        server.close()
-        thread.join(5)
+    with running(create_app(Repository(database)), threads=4) as address:
+        yield f"{address}/fhir"
