@@ -7,9 +7,9 @@ import click
 
 from adapter.cli.connection import bridge
 from adapter.cli.terminal import as_json, line, say, table
+from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.resource import dumps
-from adapter.store.state import as_text
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 
@@ -100,7 +100,7 @@ def _value(value: Any) -> str:
 
 def _as_json(id: str, found: dict[str, Any]) -> dict[str, Any]:
     known = {name: found.get(name) for name in ("remote", "reference", "there", "reason", "status", "rows")}
-    return {"id": id, **known, "opened": as_text(found["opened"])}
+    return {"id": id, **known, "opened": instant(found["opened"])}
 
 
 @click.group()

@@ -5,6 +5,7 @@ Decimals keep their digits (`1.50` stays `1.50`) because FHIR counts precision a
 
 import hashlib
 import importlib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -73,6 +74,12 @@ def copy(value: Any) -> Any:
     if isinstance(value, list):
         return [copy(item) for item in value]
     return value
+
+
+def has_tag(raw: Raw, tag: Mapping[str, str]) -> bool:
+    """Whether the resource carries this tag, by system and code."""
+    tags = (raw.get("meta") or {}).get("tag") or ()
+    return any(each.get("system") == tag["system"] and each.get("code") == tag["code"] for each in tags)
 
 
 def content(raw: Raw) -> Raw:

@@ -10,7 +10,7 @@ from adapter.care import instrument, scoring
 from adapter.care.questionnaire import SYSTEMS, canonical
 from adapter.config import CS
 from adapter.errors import CasebridgeError
-from adapter.fhir.resource import Raw
+from adapter.fhir.resource import Raw, has_tag
 from adapter.mapping.rules import Fields
 
 DERIVED_TAG = {"system": f"{CS}/tag", "code": "derived", "display": "Derived from another resource"}
@@ -43,8 +43,7 @@ def derived(concept: str, id: str, type: str, fields: Fields) -> list[Raw]:
 
 def is_derived(raw: Raw) -> bool:
     """Whether the resource says of itself that it was derived."""
-    tags = (raw.get("meta") or {}).get("tag") or ()
-    return any(tag.get("system") == DERIVED_TAG["system"] and tag.get("code") == DERIVED_TAG["code"] for tag in tags)
+    return has_tag(raw, DERIVED_TAG)
 
 
 def _score(fields: Fields) -> scoring.Score | None:

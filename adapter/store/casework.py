@@ -15,7 +15,7 @@ from adapter.cases.registry import RECORDS
 from adapter.cases.story import Saved, Story, replay
 from adapter.config import SYNTHETIC_TAG
 from adapter.errors import Invalid, NotFound
-from adapter.fhir.resource import Raw
+from adapter.fhir.resource import Raw, has_tag
 from adapter.mapping.derived import derived
 from adapter.mapping.registry import faces, mappings_of
 from adapter.store.documents import Change, Stored
@@ -91,7 +91,7 @@ def _change(type: str, id: str, raw: Raw, now: Stored | None, local: Fields, syn
 def _tagged(raw: Raw) -> Raw:
     meta = raw.get("meta") or {}
     tags, security = meta.get("tag", []), meta.get("security", [])
-    if not any(tag.get("code") == SYNTHETIC_TAG["code"] and tag.get("system") == SYNTHETIC_TAG["system"] for tag in tags):
+    if not has_tag(raw, SYNTHETIC_TAG):
         tags = [*tags, dict(SYNTHETIC_TAG)]
     if not any(label.get("code") == _TEST["code"] for label in security):
         security = [*security, dict(_TEST)]

@@ -1,7 +1,6 @@
 """The sync's own state: small documents by kind and id. Records and resources are the repository's."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -71,8 +70,3 @@ class State:
         """All documents of a kind that match a plain filter, with their ids, by id."""
         for found in self._database[kind].find(query or {}).sort("_id"):
             yield str(found.pop("_id")), found
-
-
-def as_text(moment: datetime | None) -> str | None:
-    """A moment as FHIR writes it, for what is printed or exported."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adapter.store.state import as_text
+from adapter.clock import instant
 from adapter.sync.plan import Tally
 
 COLUMNS = ("remote has", "fetched", "created", "updated", "merged", "unchanged", "conflict", "skipped", "dead", "deleted")
@@ -61,8 +61,8 @@ class Certificate:
         """The certificate as JSON data."""
         return {
             "remote": self.remote,
-            "started": as_text(self.started),
-            "ended": as_text(self.ended),
+            "started": instant(self.started),
+            "ended": instant(self.ended) if self.ended else None,
             "holds": self.holds,
             "failure": self.failure,
             "pull": {type: {**row, "adds up": fine} for type, row, fine in self.rows()},

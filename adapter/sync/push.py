@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.capability import Capability
 from adapter.fhir.references import split, walk
-from adapter.fhir.resource import Raw, content, same
+from adapter.fhir.resource import Raw, content, has_tag, same
 from adapter.mapping.merge import diff, merge
 from adapter.store.documents import Change, Stored
 from adapter.store.repository import Repository
@@ -113,8 +113,7 @@ class Pusher:
 
 def synthetic(raw: Raw) -> bool:
     """Whether the resource is tagged as synthetic data."""
-    tags = (raw.get("meta") or {}).get("tag") or ()
-    return any(tag.get("system") == SYNTHETIC_TAG["system"] and tag.get("code") == SYNTHETIC_TAG["code"] for tag in tags)
+    return has_tag(raw, SYNTHETIC_TAG)
 
 
 def targets(raw: Raw) -> Iterator[str]:

@@ -180,15 +180,13 @@ class Sender:
             there = f"{answer.type or entry.type}/{answer.id}"
             self.links[entry.reference] = there
             self.edge.known[there] = entry.id
-        ends, kept = [], []
-        for entry, answer in zip(entries, answers, strict=True):
-            done = replace(entry, there=self.links[entry.reference], version=answer.version)
-            link = self._link(done, answer)
-            ends.append(self._found(done, link) if link.at == 0 else done)
-            if link.at:
-                kept.append((done, link))
-        self._keep(kept)
-        return ends
+        done = [
+            replace(entry, there=self.links[entry.reference], version=answer.version)
+            for entry, answer in zip(entries, answers, strict=True)
+        ]
+        linked = [(entry, self._link(entry, answer)) for entry, answer in zip(done, answers, strict=True)]
+        self._keep([(entry, link) for entry, link in linked if link.at])
+        return [entry if link.at else self._found(entry, link) for entry, link in linked]
 
     def _keep(self, kept: list[tuple[Entry, Link]]) -> None:
         """Keep what the remote answered, all in one transaction; one by one where somebody writes here meanwhile."""

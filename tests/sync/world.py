@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.client import FhirClient
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
@@ -66,6 +65,3 @@ def world(database: Any, url: str, **settings: Any) -> World:
     bridge = Bridge(database)
     bridge.remotes.add(Remote("hospital", url, **settings))
     return World(bridge, FhirClient(url), bridge.remotes.get("hospital"))
-
-
-SYNTHETIC = {"meta": {"tag": [SYNTHETIC_TAG]}}
