@@ -15,6 +15,7 @@ from adapter.errors import CasebridgeError, Invalid, NotFound
 from adapter.fhir.references import split
 from adapter.fhir.resource import dumps, parse
 from adapter.store.casework import load_story, record
+from adapter.store.filters import KEY
 from adapter.store.repository import Repository
 
 _VALUE = 100
@@ -106,7 +107,8 @@ def _list(cases: dict[str, Fields], json: bool) -> None:
 
 def _records(opened: Repository, reference: str, case: Fields) -> list[dict[str, Any]]:
     """What says that it belongs to the case, and what the case names."""
-    mine = [stored for type in opened.types() for stored in opened.scan(type, {"record.case": reference, "fhir.deleted": False})]
+    of_client = (stored for type in opened.types() for stored in opened.scan(type, {KEY: case["client"], "fhir.deleted": False}))
+    mine = [stored for stored in of_client if stored.record.get("case") == reference]
     named = [found for name in dict.fromkeys(_references(case)) if (found := opened.find(*name)) and not found.deleted]
     each = {stored.reference: stored for stored in (*named, *mine) if stored.concept and stored.reference != reference}
     return [{"concept": stored.concept, "resource": name, "fields": stored.record | stored.local} for name, stored in each.items()]

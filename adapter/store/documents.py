@@ -11,8 +11,12 @@ from bson.decimal128 import Decimal128
 
 from adapter.clock import instant
 from adapter.fhir.resource import SERVER_META, Raw, dumps, parse
+from adapter.mapping.registry import mapping_for
 
 Document = dict[str, Any]
+
+# Never pushed and never pulled: a remote would send the notifications of our Subscriptions, and we those of its own.
+UNSYNCED = frozenset({"Subscription"})
 
 
 class _Decimals(TypeCodec):
@@ -75,7 +79,6 @@ class Stored:
     text: str
     """The JSON that a read answers; empty for a deletion."""
     concept: str | None = None
-    record: Raw = field(default_factory=dict)
     local: Raw = field(default_factory=dict)
     """The record's fields that have no place in FHIR."""
     born: str | None = None
@@ -85,6 +88,8 @@ class Stored:
     """The remotes that have not got this version yet."""
     problems: tuple[str, ...] = ()
     """Paths of what the mapping could not read."""
+    put: bool = False
+    """Whether an update made this version where there was none: the first under an id of its writer's, or one after a deletion."""
 
     @property
     def reference(self) -> str:
@@ -94,6 +99,12 @@ class Stored:
     def raw(self) -> Raw:
         """The resource, parsed; treat it as read-only."""
         return parse(self.text)
+
+    @cached_property
+    def record(self) -> Raw:
+        """The record's fields, read from the resource; those that have no place in it are `local`."""
+        mapping = mapping_for(self.raw) if self.concept else None
+        return mapping.extract(self.raw).fields if mapping else {}
 
     def link(self, remote: str) -> Link | None:
         """Its link to this remote."""
@@ -110,12 +121,12 @@ class Stored:
             deleted=face["deleted"],
             text=face["raw"],
             concept=document.get("concept"),
-            record=document.get("record", {}),
             local=document.get("local", {}),
             born=document.get("born"),
             links=tuple(map(Link.of, document.get("links", ()))),
             outbox=tuple(document.get("outbox", ())),
             problems=tuple(face.get("problems", ())),
+            put=face.get("put", False),
         )
 
 
@@ -137,6 +148,8 @@ class Change:
     """Remotes that must get this even if its content did not change."""
     sent: str | None = None
     """The remote with which this change was agreed just now: it is taken off the outbox, and the others are put on."""
+    put: bool = False
+    """Whether it is an update that makes a resource where there is none."""
 
 
 CURRENT = -1

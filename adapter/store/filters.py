@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.clock import instant
+from adapter.clock import Clock, instant, utc_now
 from adapter.errors import Invalid
 from adapter.fhir import references
 from adapter.store.documents import Document
@@ -25,13 +25,22 @@ Clause = tuple[int, str, Any]
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What the values of a search are read against."""
+
+    base: str | None = None
+    """The address under which references to resources here may be absolute."""
+    clock: Clock = utc_now
+
+
+@dataclass(frozen=True)
 class _Wanted:
-    """A parameter as it was asked for; `base` is the address under which references to resources here may be absolute."""
+    """A parameter as it was asked for."""
 
     parameter: Parameter
     modifier: str
     values: Sequence[str]
-    base: str | None
+    setting: Setting
 
     @property
     def path(self) -> str:
@@ -41,29 +50,29 @@ class _Wanted:
 KEY = f"fhir.index.{KEYS}"
 # Of several keys the one that finds fewest resources is used. Behind them comes what narrows without an index.
 _RANK = {"identifier": 1, "reference": 2, "uri": 3, "string": 3, "phonetic": 3, "token": 4, "composite": 4, "date": 5}
-UPDATED, PLAIN = 6, 7
+PAIRED, UPDATED, PLAIN = 0, 6, 7
 NOTHING: Clause = (0, "_id", {"$in": []})
 """What no document fulfils."""
 
 _LAST = chr(0x10FFFF)
-_WAYS: dict[str, Callable[[str, str], list[Document]]] = {"date": date_ways, "number": number_ways, "quantity": quantity_ways}
+_MEASURED: dict[str, Callable[[str, str], list[Document]]] = {"number": number_ways, "quantity": quantity_ways}
 
 
-def conditions(parameter: Parameter, modifier: str, values: Sequence[str], base: str | None) -> list[Clause]:
+def conditions(parameter: Parameter, modifier: str, values: Sequence[str], setting: Setting) -> list[Clause]:
     """The clauses for a parameter that one of `values` must satisfy. Raises Invalid, naming the parameter."""
     if parameter.name == "_id":
         return [_id(modifier, [*map(unescape, values)])]
     path = f"fhir.index.{parameter.name}"
     if not parameter.paths:
         raise unmodified(parameter, modifier)
-    if modifier == "missing":
+    if modifier == "missing" and parameter.kind != "composite":
         if values not in (["true"], ["false"]):
             raise malformed(parameter.name, "true or false")
         return [(PLAIN, path, {"$exists": values == ["false"]})]
     make = _CLAUSES.get((parameter.kind, modifier)) or (_reference if parameter.kind == "reference" else None)
     if make is None:
         raise unmodified(parameter, modifier)
-    return make(_Wanted(parameter, modifier, values, base))
+    return make(_Wanted(parameter, modifier, values, setting))
 
 
 def merged(clauses: Iterable[Clause]) -> Document:
@@ -162,7 +171,7 @@ def _identifier(wanted: _Wanted) -> list[Clause]:
 
 
 def _reference(wanted: _Wanted) -> list[Clause]:
-    found = [_literal(wanted.parameter, wanted.modifier, unescape(value), wanted.base) for value in wanted.values]
+    found = [_literal(wanted.parameter, wanted.modifier, unescape(value), wanted.setting.base) for value in wanted.values]
     typed = [one for value in found for one in _typed(wanted.parameter, value)]
     return [(PLAIN, wanted.path, one_of(found)), *_keys(wanted.parameter, "reference", typed)]
 
@@ -241,15 +250,24 @@ def _phonetic(wanted: _Wanted) -> list[Clause]:
     return found_by(wanted.parameter, sounds)
 
 
-def _ranged(wanted: _Wanted) -> list[Clause]:
-    """What must hold of one range in the list."""
-    ways = [way for value in wanted.values for way in _WAYS[wanted.parameter.kind](wanted.parameter.name, value)]
-    clauses: list[Clause] = [(PLAIN, wanted.path, {"$elemMatch": _any(ways, "lo")})]
-    if wanted.parameter.kind == "date" and len(wanted.values) == 1 and wanted.parameter.name not in COMMONPLACE:
-        prefix, low, high = dated(wanted.parameter.name, wanted.values[0])
+def _measured(wanted: _Wanted) -> list[Clause]:
+    ways = [way for value in wanted.values for way in _MEASURED[wanted.parameter.kind](wanted.parameter.name, value)]
+    return [_ranged(wanted, ways)]
+
+
+def _date(wanted: _Wanted) -> list[Clause]:
+    name, clock = wanted.parameter.name, wanted.setting.clock
+    clauses = [_ranged(wanted, [way for value in wanted.values for way in date_ways(name, value, clock)])]
+    if len(wanted.values) == 1 and name not in COMMONPLACE:
+        prefix, low, high = dated(name, wanted.values[0], clock)
         if prefix == "eq":
             clauses.append((_RANK["date"], KEY, {"$gte": instant(low), "$lt": instant(high)}))
     return clauses
+
+
+def _ranged(wanted: _Wanted, ways: list[Document]) -> Clause:
+    """What must hold of one range in the list."""
+    return PLAIN, wanted.path, {"$elemMatch": _any(ways, "lo")}
 
 
 def _any(ways: list[Document], field: str) -> Document:
@@ -265,11 +283,14 @@ def _composite(wanted: _Wanted) -> list[Clause]:
             raise malformed(wanted.parameter.name, f"{len(wanted.parameter.parts)} values joined by $")
         way: Document = {}
         for field, text, (kind, _) in zip("ab", texts, wanted.parameter.parts, strict=True):
-            exact, *broad = conditions(Parameter(wanted.parameter.name, kind, ("",)), "", [text], wanted.base)
+            exact, *broad = conditions(Parameter(wanted.parameter.name, kind, ("",)), "", [text], wanted.setting)
             way[field] = exact[2]
             keys += [condition for _, _, condition in broad if field == "a"]
         ways.append(way)
-    clauses: list[Clause] = [(PLAIN, wanted.path, {"$elemMatch": _any(ways, "a")})]
+    whole = [f"fhir.index.{name}" for name in wanted.parameter.whole]
+    held = [dict(zip(whole, way.values(), strict=True)) for way in ways if whole]
+    held += [{wanted.path: {"$elemMatch": way}} for way in ways if wanted.parameter.roots]
+    clauses: list[Clause] = [(PLAIN, "$or", held)] if len(held) > 1 else [(PLAIN, path, condition) for path, condition in held[0].items()]
     return [*clauses, (_RANK["composite"], KEY, one_of(keys))] if len(keys) == len(wanted.values) else clauses
 
 
@@ -286,8 +307,8 @@ _CLAUSES: dict[tuple[str, str], Callable[[_Wanted], list[Clause]]] = {
     ("string", "exact"): _string,
     ("string", "contains"): _string,
     ("phonetic", ""): _phonetic,
-    ("date", ""): _ranged,
-    ("number", ""): _ranged,
-    ("quantity", ""): _ranged,
+    ("date", ""): _date,
+    ("number", ""): _measured,
+    ("quantity", ""): _measured,
     ("composite", ""): _composite,
 }

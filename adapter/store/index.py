@@ -12,6 +12,7 @@ from typing import Any
 
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
+from adapter.store.pairs import CODE, OWNERS, pairs
 from adapter.store.paths import Getter, getter
 from adapter.store.search_parameters import COMMON, COMMONPLACE, Parameter, table
 from adapter.store.values import CONVERT, EXACT, Measure, identifiers, texts
@@ -39,14 +40,16 @@ def entries(raw: Raw) -> Entries:
             for value in get(raw):
                 values.setdefault((name, kind), {}).update(dict.fromkeys(convert(value)))
     found: Entries = {}
-    keys: dict[str, None] = {}
+    keys: dict[str, dict[str, None]] = {}
     for (name, kind), several in values.items():
         if several:
             found[name] = [*map(_held, several)]
             if name not in COMMONPLACE:
-                keys.update(dict.fromkeys(key for value in several if (key := key_of(kind, value))))
-    if keys:
-        found[KEYS] = [*keys]
+                keys[name] = dict.fromkeys(key for value in several if (key := key_of(kind, value)))
+    owners = {owner for name in OWNERS for owner in keys.get(name, ())}
+    together = dict.fromkeys(key for several in keys.values() for key in several) | dict.fromkeys(pairs(owners, keys.get(CODE, ())))
+    if together:
+        found[KEYS] = [*together]
     return found
 
 
@@ -68,7 +71,7 @@ def _rules(type: str) -> dict[str, list[_Rule]]:
     rows = table().get(type)
     found: dict[str, list[_Rule]] = defaultdict(list)
     for row in rows.values() if rows else COMMON:
-        for path in row.paths:
+        for path in row.roots:
             element, get = getter(path)
             if row.kind == "composite":
                 element = element or getter(row.parts[0][1][0])[0]

@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from adapter.clock import Clock, utc_now
 from adapter.errors import Invalid, NotFound
 from adapter.store.compartments import compartment
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
-from adapter.store.filters import KEY, PLAIN, UPDATED, Clause, conditions, merged, token, unmodified
+from adapter.store.filters import KEY, PAIRED, PLAIN, UPDATED, Clause, Setting, conditions, merged, one_of, token, unmodified
 from adapter.store.order import Order, Place, after
+from adapter.store.pairs import paired
 from adapter.store.ranges import updated
 from adapter.store.search_parameters import Parameter, parameters, table
 from adapter.store.syntax import malformed, plain, split, unescape
@@ -20,7 +23,7 @@ SUMMARIES = ("false", "true", "text", "data", "count")
 # Say how to answer, not what to find. `_format`, `_pretty`, `_summary` and `_elements` shape the text, which the HTTP layer does.
 CONTROLS = frozenset(
     ("_count", "_cursor", "_elements", "_format", "_include", "_include:iterate", "_include:recurse", "_pretty", "_revinclude")
-    + ("_revinclude:iterate", "_revinclude:recurse", "_sort", "_summary", "_total", "_type", "_contained")
+    + ("_revinclude:iterate", "_revinclude:recurse", "_sort", "_summary", "_total", "_totalMethod", "_type", "_contained")
 )
 # Refused even where unknown parameters may be left out: an answer without them would be another answer.
 UNSERVED = {
@@ -123,6 +126,7 @@ def parse(
     strict: bool = True,
     base: str | None = None,
     within: tuple[str, str] | None = None,
+    clock: Clock = utc_now,
 ) -> Query:
     """The query that decoded name=value pairs mean. `base` is the server's own: absolute references that begin with it are local.
 
@@ -136,7 +140,7 @@ def parse(
             controls[name].append(value)
         else:
             criteria.append((name, value))
-    query = _criteria(type, criteria, strict=strict, base=base, depth=0)
+    query = _criteria(type, criteria, strict=strict, setting=Setting(base, clock), depth=0)
     if within is not None:
         query = replace(query, clauses=(*query.clauses, *_within(type, *within)))
     return _controlled(query, controls)
@@ -147,12 +151,13 @@ def between(low: datetime, high: datetime) -> list[Clause]:
     return [] if (low, high) == (BEGIN, END) else [(UPDATED, "fhir.updated", {"$gte": low, "$lt": high})]
 
 
-def _criteria(type: str, params: Iterable[tuple[str, str]], *, strict: bool, base: str | None, depth: int) -> Query:
+def _criteria(type: str, params: Iterable[tuple[str, str]], *, strict: bool, setting: Setting, depth: int) -> Query:
     rows = parameters(type)
     clauses: list[Clause] = [(PLAIN, "fhir.deleted", False)]
     joins: list[Join] = []
     ignored = []
     low, high = BEGIN, END
+    keys: dict[str, Any] = {}
     for name, value in params:
         head, dot, rest = name.partition(".")
         code, _, modifier = head.partition(":")
@@ -161,7 +166,7 @@ def _criteria(type: str, params: Iterable[tuple[str, str]], *, strict: bool, bas
         if not value and (code in rows or code in ("_has", "_list")):
             raise malformed(name, "a value")
         if code == "_has":
-            joins.append(_has(type, name, value, base, depth))
+            joins.append(_has(type, name, value, setting, depth))
         elif name == "_list":
             joins.append(Listed(type, tuple(split(value, ","))))
         elif code not in rows:
@@ -169,17 +174,22 @@ def _criteria(type: str, params: Iterable[tuple[str, str]], *, strict: bool, bas
                 raise Invalid(f"{type} has no search parameter {plain(name)} here; metadata lists those it has.", expression=[plain(name)])
             ignored.append(plain(name))
         elif dot:
-            joins.append(_chain(rows[code], modifier, rest, value, base, depth))
+            joins.append(_chain(rows[code], modifier, rest, value, setting, depth))
         elif rows[code].kind == "token" and modifier in _SUBSUMING:
             joins.append(_coded(rows[code], modifier, split(value, ",")))
         elif code == "_lastUpdated" and not modifier:
-            ranges = updated(code, split(value, ","))
+            ranges = updated(code, split(value, ","), setting.clock)
             if len(ranges) == 1:
                 low, high = max(low, ranges[0][0]), min(high, ranges[0][1])
             else:
                 clauses.append((PLAIN, "$or", [{"fhir.updated": {"$gte": start, "$lt": end}} for start, end in ranges]))
         else:
-            clauses += conditions(rows[code], modifier, split(value, ","), base)
+            found = conditions(rows[code], modifier, split(value, ","), setting)
+            clauses += found
+            if not modifier:
+                keys[code] = next((condition for _, path, condition in found if path == KEY), None)
+    if together := paired(keys):
+        clauses.append((PAIRED, KEY, one_of(together)))
     return Query(type, tuple(clauses), tuple(joins), low, high, ignored=tuple(ignored))
 
 
@@ -189,7 +199,7 @@ def _deeper(name: str, depth: int) -> int:
     return depth + 1
 
 
-def _chain(parameter: Parameter, modifier: str, rest: str, value: str, base: str | None, depth: int) -> Chain:
+def _chain(parameter: Parameter, modifier: str, rest: str, value: str, setting: Setting, depth: int) -> Chain:
     if parameter.kind != "reference":
         raise malformed(parameter.name, "no chain: it is not a reference")
     if modifier and (modifier not in table() or (parameter.targets and modifier not in parameter.targets)):
@@ -202,15 +212,15 @@ def _chain(parameter: Parameter, modifier: str, rest: str, value: str, base: str
     if not fit:
         raise malformed(f"{parameter.name}.{rest}", "a search parameter of what it refers to")
     depth = _deeper(parameter.name, depth)
-    return Chain(parameter, tuple(_criteria(type, [(rest, value)], strict=True, base=base, depth=depth) for type in fit))
+    return Chain(parameter, tuple(_criteria(type, [(rest, value)], strict=True, setting=setting, depth=depth) for type in fit))
 
 
-def _has(type: str, name: str, value: str, base: str | None, depth: int) -> Has:
+def _has(type: str, name: str, value: str, setting: Setting, depth: int) -> Has:
     _, source, code, rest = [*name.split(":", 3), "", "", ""][:4]
     row = parameters(source).get(code) if source in table() else None
     if row is None or row.kind != "reference" or not rest or (row.targets and type not in row.targets):
         raise malformed(name, f"_has:Type:reference:parameter with a reference from Type to {type}")
-    return Has(type, row, _criteria(source, [(rest, value)], strict=True, base=base, depth=_deeper(name, depth)))
+    return Has(type, row, _criteria(source, [(rest, value)], strict=True, setting=setting, depth=_deeper(name, depth)))
 
 
 def _coded(parameter: Parameter, modifier: str, values: Sequence[str]) -> Coded:
@@ -236,7 +246,8 @@ def _within(type: str, owner: str, id: str) -> list[Clause]:
 
 
 def _controlled(query: Query, controls: dict[str, list[str]]) -> Query:
-    total = _one(controls, "_total", ("none", "estimate", "accurate"), "none")
+    # The second is Aidbox's name for the first, which fhirpy's count() sends.
+    totals = {"_total": ("none", "estimate", "accurate"), "_totalMethod": ("none", "estimate", "count")}
     _one(controls, "_contained", ("false",), "false")
     count = 0 if _one(controls, "_summary", SUMMARIES, "false") == "count" else _count(controls)
     sort = tuple(_order(query.type, text) for value in controls["_sort"] for text in value.split(",")) or query.sort
@@ -252,7 +263,7 @@ def _controlled(query: Query, controls: dict[str, list[str]]) -> Query:
         sort=sort,
         count=count,
         after=after(controls["_cursor"][-1], sort) if controls["_cursor"] else None,
-        accurate=total != "none",
+        accurate=any(_one(controls, name, words, "none") != "none" for name, words in totals.items()),
         includes=tuple(includes),
     )
 

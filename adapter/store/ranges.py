@@ -5,23 +5,24 @@ http://hl7.org/fhir/R4/search.html#prefix
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from adapter.clock import Clock
 from adapter.errors import Invalid
 from adapter.store.dates import BEGIN, END, Span, span
 from adapter.store.documents import Document
 from adapter.store.syntax import malformed, split, unescape
 
-_DATED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb)?(\d.*)", re.DOTALL)
+_DATED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d.*)", re.DOTALL)
 _NUMBERED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)", re.ASCII)
 
 
-def updated(name: str, values: Sequence[str]) -> list[Span]:
+def updated(name: str, values: Sequence[str], clock: Clock) -> list[Span]:
     """The half-open ranges of time, of which one must hold, for the values of `_lastUpdated`. Raises Invalid."""
     found: list[Span] = []
     for value in values:
-        prefix, low, high = dated(name, value)
+        prefix, low, high = dated(name, value, clock)
         before, after, ending, starting = (BEGIN, low), (high, END), (BEGIN, high), (low, END)
         found += {
             "eq": [(low, high)],
@@ -32,23 +33,32 @@ def updated(name: str, values: Sequence[str]) -> list[Span]:
             "lt": [before],
             "eb": [before],
             "le": [ending],
+            "ap": [(low, high)],
         }[prefix]
     return found
 
 
-def dated(name: str, value: str) -> tuple[str, datetime, datetime]:
-    """(prefix, start, end) of a date as search writes it. Raises Invalid."""
+def dated(name: str, value: str, clock: Clock) -> tuple[str, datetime, datetime]:
+    """(prefix, start, end) of a date as search writes it; with `ap`, of the range about it. Raises Invalid."""
     # A plus sign that the client did not escape has come here as a space.
     found = _DATED.fullmatch(unescape(value).replace(" ", "+"))
     bounds = span(found[2]) if found else None
     if not found or not bounds:
-        raise malformed(name, "a date or date-time, with one of the prefixes eq ne gt lt ge le sa eb or none")
-    return found[1] or "eq", *bounds
+        raise malformed(name, "a date or date-time, with one of the prefixes eq ne gt lt ge le sa eb ap or none")
+    return (found[1], *_about(bounds, clock())) if found[1] == "ap" else (found[1] or "eq", *bounds)
 
 
-def date_ways(name: str, value: str) -> list[Document]:
+def _about(bounds: Span, now: datetime) -> Span:
+    """The range and, on either side, the tenth of the gap between it and now that R4 recommends; to the day, so that pages agree."""
+    low, high = bounds
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    near = max(low - today, today - high, timedelta(0)) / 10
+    return low - min(near, low - BEGIN), high + min(near, END - high)
+
+
+def date_ways(name: str, value: str, clock: Clock) -> list[Document]:
     """The ways for a span to satisfy a date with its prefix; any will do. Raises Invalid."""
-    prefix, low, high = dated(name, value)
+    prefix, low, high = dated(name, value, clock)
     before, after = {"lo": {"$lt": low}}, {"hi": {"$gt": high}}
     return {
         "eq": [{"lo": {"$gte": low}, "hi": {"$lte": high}}],
@@ -59,6 +69,7 @@ def date_ways(name: str, value: str) -> list[Document]:
         "le": [{"hi": {"$lte": high}}, before],
         "sa": [{"lo": {"$gte": high}}],
         "eb": [{"hi": {"$lte": low}}],
+        "ap": [{"lo": {"$lt": high}, "hi": {"$gt": low}}],
     }[prefix]
 
 

@@ -17,12 +17,14 @@ from adapter.errors import Gone, NotFound, TooLarge, VersionConflict
 from adapter.fhir.resource import same
 from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
-from adapter.store import index
-from adapter.store.documents import CODEC, CURRENT, Change, Document, Stored, stamped
+from adapter.store import index, subscriptions
+from adapter.store.documents import CODEC, CURRENT, UNSYNCED, Change, Document, Stored, stamped
+from adapter.store.notifications import Notification, Notifications
 from adapter.store.search import ensure_indexes
 
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
+_REGISTER = "subscriptions"
 
 Also = Callable[[ClientSession], None]
 
@@ -33,6 +35,9 @@ class Repository:
     def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
         self.database = database.with_options(codec_options=CODEC)
         self.clock = clock
+        self.notifications = Notifications(self.database)
+        self.on_queued: Callable[[set[str]], None] | None = None
+        """Called after a commit that queued notifications, with the names of the queues."""
         self._ready: set[str] = set()
         self._session: ClientSession | None = None
 
@@ -41,6 +46,8 @@ class Repository:
         if type not in self._ready:
             # Outside of any transaction: a collection cannot be indexed inside one.
             ensure_indexes(self.database, type)
+            if type == subscriptions.TYPE:
+                self.notifications.ensure_indexes()
             self._ready.add(type)
         return self.database[type]
 
@@ -105,9 +112,12 @@ class Repository:
             self.collection(type)
         try:
             with self._in_session() as session:
-                return session.with_transaction(lambda session: self._commit(changes, also, session))
+                results, queued = session.with_transaction(lambda session: self._commit(changes, also, session))
         except (DuplicateKeyError, DocumentTooLarge, BulkWriteError) as error:
             raise _named(error) from None
+        if queued and self.on_queued:
+            self.on_queued({notification.queue for notification in queued})
+        return results
 
     @contextmanager
     def using(self, session: ClientSession) -> Iterator[None]:
@@ -121,9 +131,9 @@ class Repository:
     def _in_session(self) -> AbstractContextManager[ClientSession]:
         return nullcontext(self._session) if self._session else self.database.client.start_session()
 
-    def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> list[Stored]:
+    def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> tuple[list[Stored], list[Notification]]:
         now = self.clock()
-        remotes = self._push_remotes(session)
+        remotes, rows = self._informed(session)
         grouped: dict[str, list[str]] = defaultdict(list)
         for change in changes:
             grouped[change.type].append(change.id)
@@ -135,6 +145,7 @@ class Repository:
         }
         inserts: dict[str, list[Document]] = defaultdict(list)
         history: list[Document] = []
+        made: list[subscriptions.Made] = []
         results = []
         for change in changes:
             old = current.get((change.type, change.id))
@@ -142,6 +153,8 @@ class Repository:
                 raise VersionConflict(f"This {change.type} is not at the version that the change was made against.")
             stored = _next(change, old, now, remotes)
             results.append(stored)
+            if old is None or stored.version != old.version:
+                made.append((old, stored))
             if old is None:
                 inserts[change.type].append(_document(stored))
             elif stored is not old:
@@ -152,9 +165,13 @@ class Repository:
             self.database["history"].insert_many(history, session=session)
         for type, documents in inserts.items():
             self.database[type].insert_many(documents, session=session)
+        queued = subscriptions.due(rows, made)
+        if queued:
+            self.notifications.add(queued, session)
+        self._register(rows, subscriptions.following(rows, made), session)
         if also:
             also(session)
-        return results
+        return results, queued
 
     def reindex(self, stored: Stored) -> None:
         """Write a resource's search index anew. Raises VersionConflict where it is no longer at this version."""
@@ -166,10 +183,15 @@ class Repository:
         if answer.matched_count != 1:
             raise VersionConflict(f"This {stored.type} was changed by another writer just now.")
 
-    def _push_remotes(self, session: ClientSession) -> list[str]:
-        """The remotes that get what is written here: read in the transaction, so that no write misses a remote that was just added."""
-        names = self.database["state"].find_one({"_id": "remotes"}, session=session)
-        return list(names["push"]) if names else []
+    def _informed(self, session: ClientSession) -> tuple[list[str], tuple[subscriptions.Row, ...]]:
+        """The remotes and the Subscriptions that are to get what is written here: read in the transaction, so that no write misses one."""
+        found = {each["_id"]: each for each in self.database["state"].find({"_id": {"$in": ["remotes", _REGISTER]}}, session=session)}
+        return list(found["remotes"]["push"]) if "remotes" in found else [], subscriptions.rows(found.get(_REGISTER))
+
+    def _register(self, old: tuple[subscriptions.Row, ...], new: tuple[subscriptions.Row, ...], session: ClientSession) -> None:
+        if new != old:
+            body = {"_id": _REGISTER, **subscriptions.register(new)}
+            self.database["state"].replace_one({"_id": _REGISTER}, body, upsert=True, session=session)
 
 
 def _named(error: PyMongoError | DocumentTooLarge) -> Exception:
@@ -192,7 +214,7 @@ def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str])
     version = change.expect if unchanged else change.expect + 1
     links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
     linked = {link.remote for link in links}
-    due = {remote for remote in remotes if remote in linked or born is None}
+    due = {remote for remote in remotes if remote in linked or born is None} if change.type not in UNSYNCED else set()
     if unchanged and old is not None:
         outbox = set(old.outbox) - {change.sent} | set(change.owed)
         if links == old.links and outbox == set(old.outbox):
@@ -212,12 +234,12 @@ def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str])
         deleted=change.raw is None,
         text=stamped(change.raw, change.id, version, updated) if change.raw else "",
         concept=mapping.concept if mapping else None,
-        record=found.fields if found else {},
         local=local if change.raw else {},
         born=born,
         links=links,
         outbox=tuple(sorted(outbox)),
         problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
+        put=change.put,
     )
 
 
@@ -244,7 +266,6 @@ def _archived(stored: Stored) -> Document:
     return {
         "_id": f"{stored.type}/{stored.id}/{stored.version}",
         "concept": stored.concept,
-        "record": stored.record,
         "local": stored.local,
         "born": stored.born,
         "fhir": {
@@ -255,5 +276,6 @@ def _archived(stored: Stored) -> Document:
             "deleted": stored.deleted,
             "raw": stored.text,
             "problems": list(stored.problems),
+            **({"put": True} if stored.put else {}),
         },
     }

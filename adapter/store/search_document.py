@@ -15,7 +15,7 @@ OMITTED = {
     ("Patient", "part-agree"): "R4's expression for it is of DocumentReference, in an example",
 }
 _MODIFIERS = (
-    ("all", "`:missing`", ""),
+    ("all but composite", "`:missing`", ""),
     ("token", "`:not`", "also finds what has no value"),
     ("token", "`:text`", "starts with, in CodeableConcept.text, Coding.display, Identifier.type.text"),
     ("token", "`:in` `:not-in`", "a ValueSet that is stored here, by URL: its expansion, listed codes, or whole CodeSystems stored here"),
@@ -34,6 +34,7 @@ _CONTROLS = (
     ("`_summary`", ", ".join(SUMMARIES)),
     ("`_elements`", "elements of the resource; those that must be there come along"),
     ("`_total`", "none, estimate and accurate (both count); on the first page of a search that has one page it is always told"),
+    ("`_totalMethod`", "none, estimate and count: another name for `_total`, which fhirpy uses"),
     (
         "`_include`, `_revinclude`",
         f"`Type:parameter[:Target]`, `Type:*`, `*`, with `:iterate`; {MAX_INCLUDED} at most, and it is said where there are more",

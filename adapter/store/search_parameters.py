@@ -8,8 +8,8 @@ false"; an empty path is the resource itself. Types beyond care planning have `i
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -29,6 +29,13 @@ class Parameter:
     """The types that a reference may point to; empty where any."""
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Of a composite: kind and paths of each part, from one of `paths`."""
+    whole: tuple[str, ...] = ()
+    """Of a composite of the resource itself: the parameters that have just its parts' paths, so that it needs no entries of its own."""
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The paths whose elements have entries in the index."""
+        return tuple(path for path in self.paths if path) if self.whole else self.paths
 
     @property
     def fhir_kind(self) -> str:
@@ -56,14 +63,16 @@ COMMON = (
 def table() -> MappingProxyType[str, MappingProxyType[str, Parameter]]:
     """The parameters by type and name. Its keys are all the R4 types that are stored."""
     rows = json.loads(resources.files("adapter.store").joinpath("search_parameters.json").read_text("utf-8"))
-    return MappingProxyType(
-        {
-            type: MappingProxyType(
-                {parameter.name: parameter for parameter in COMMON} | {name: _row(name, *row) for name, row in named.items()}
-            )
-            for type, named in rows.items()
-        }
-    )
+    return MappingProxyType({type: MappingProxyType(_rows(named)) for type, named in rows.items()})
+
+
+def _rows(named: Mapping[str, Sequence[Any]]) -> dict[str, Parameter]:
+    found = {parameter.name: parameter for parameter in COMMON} | {name: _row(name, *row) for name, row in named.items()}
+    by_paths = {(row.kind, row.paths): row.name for row in found.values()}
+    for name, row in found.items():
+        if "" in row.paths and all(part in by_paths for part in row.parts):
+            found[name] = replace(row, whole=tuple(by_paths[part] for part in row.parts))
+    return found
 
 
 def _row(name: str, kind: str, paths: list[str], more: Sequence[Any] = ()) -> Parameter:

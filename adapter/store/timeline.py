@@ -18,7 +18,7 @@ from adapter.errors import Invalid
 from adapter.store.dates import BEGIN, END, Span
 from adapter.store.documents import Document, Stored
 
-_FACE = {"fhir.index": 0, "record": 0}
+_FACE = {"fhir.index": 0}
 _MADE = {"fhir.version": 1, "fhir.updated": 1, "fhir.deleted": 1}
 _MILLISECOND = timedelta(milliseconds=1)
 _Place = tuple[datetime, str, str, int]

@@ -151,7 +151,7 @@ def test_the_keys_are_what_finds_few():
         subject={"reference": "Patient/1"},
         effectiveDateTime="2025-01-02",
     )
-    assert sorted(found[KEYS]) == ["1-8", "2025-01-02T00:00:00.000Z", "Patient/1", "own"]
+    assert sorted(found[KEYS]) == ["1-8", "2025-01-02T00:00:00.000Z", "Patient/1", "Patient/1 1-8", "Patient/1 own", "own"]
 
 
 junk = st.recursive(

@@ -57,7 +57,6 @@ def set_(repository: Repository, **values) -> None:
 
 
 DAMAGE = {
-    "another record": ({"record__gender": "male", "record__administrative_gender": "male"}, {"record"}),
     "another concept": ({"concept": "case"}, {"record"}),
     "another index": ({"fhir__index": {}}, {"index"}),
     "another version": ({"fhir__version": 1}, {"meta", "history"}),
@@ -89,10 +88,10 @@ def test_a_text_that_says_another_time_is_found(repository):
     assert found(repository) == [("meta", "Patient/a")]
 
 
-def test_an_edit_of_the_text_alone_shows_in_record_and_index(repository):
+def test_an_edit_of_the_text_alone_shows_in_the_index(repository):
     stored = repository.read("Patient", "a")
     set_(repository, fhir__raw=dumps({**stored.raw, "gender": "male"}))
-    assert found(repository) == [("record", "Patient/a"), ("index", "Patient/a")]
+    assert found(repository) == [("index", "Patient/a")]
 
 
 def test_a_missing_version_and_an_orphan_are_found(repository):
@@ -118,7 +117,7 @@ def test_references_to_what_is_not_here_and_unknown_remotes_are_notes(repository
 
 
 def test_repair_mends_indexes_and_nothing_else(repository):
-    set_(repository, fhir__index={"gender": ["male"]}, record__gender="male")
+    set_(repository, fhir__index={"gender": ["male"]}, concept="case")
     before = repository.database["Patient"].find_one({"_id": "a"})
     (wrong, index) = verify(repository, repair=True)
     assert (wrong.kind, wrong.repaired) == ("record", False)
