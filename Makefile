@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help venv check test test-live demo bench docs serve clean
+.PHONY: help venv check test test-live demo bench bench-hapi docs serve clean
 
 VENV := .venv
 READY := $(VENV)/ready
@@ -29,12 +29,15 @@ docs: $(READY) ## write the documents that are made from the tables (docs/mappin
 test: $(READY) ## every test that needs only Python: minutes
 	$(VENV)/bin/pytest -n 2
 
-test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
+test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven), and client libraries (Node); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
 	$(VENV)/bin/pytest -m live tests/live
 
 #? Measure it and tidy up
 bench: $(READY) ## the numbers of the README
 	$(VENV)/bin/python -m tests.bench
+
+bench-hapi: $(READY) ## casebridge and HAPI side by side, same data and client (wrk, Java 17, Maven): a quarter of an hour. ARGS=--help says what ARGS can be
+	$(VENV)/bin/python -m tests.bench.hapi $(ARGS)
 
 clean: ## take away .venv and caches; databases and the cache of HAPI stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

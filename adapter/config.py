@@ -1,11 +1,14 @@
 """Settings, read once from the environment. Nothing here connects to anything."""
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
+
+from adapter.errors import Invalid
 
 # The base of everything casebridge publishes: extensions, code systems, identifier systems. A name, not an address that must answer.
 BASE = "https://casebridge.example/fhir"
@@ -32,6 +35,14 @@ class Settings:
     """Whether the server refuses writes that leave references to what is not here."""
     handling: str = "strict"
     """Of search parameters that are not known, where a caller has no preference: strict refuses them, lenient leaves them out."""
+    url: str | None = None
+    """The address by which callers know a reverse proxy before the server, such as https://fhir.example."""
+    subscribers: tuple[str, ...] = ()
+    """The URLs under which notifications may be sent, besides this machine."""
+    retry_seconds: float = 300.0
+    """The longest wait before a subscriber that cannot be reached is tried again."""
+    key: str | None = field(default=None, repr=False)
+    """What the secrets of subscriptions are derived from; None for the key in `home`."""
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -43,4 +54,15 @@ class Settings:
             origins=tuple(env.get("CASEBRIDGE_ORIGINS", "").split()),
             integrity=env.get("CASEBRIDGE_INTEGRITY", "").lower() in ("1", "on", "true", "yes"),
             handling="lenient" if env.get("CASEBRIDGE_HANDLING", "").lower() == "lenient" else "strict",
+            url=env.get("CASEBRIDGE_URL") or None,
+            subscribers=tuple(env.get("CASEBRIDGE_SUBSCRIBERS", "").split()),
+            retry_seconds=_seconds(env, "CASEBRIDGE_RETRY_SECONDS", 300.0),
+            key=env.get("CASEBRIDGE_KEY") or None,
         )
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text):
+        raise Invalid(f"{name} is a number of seconds greater than 0.")
+    return float(text)

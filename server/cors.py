@@ -4,48 +4,55 @@ A browser sends some requests of any page (a form, a body without a type) withou
 """
 
 from collections.abc import Sequence
-
-import flask
+from typing import Any
 
 from adapter.errors import Forbidden, Invalid
+from server.reply import Reply
 
-_ASKED = "Accept, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer"
-_ANSWERED = "Content-Location, ETag, Last-Modified, Location"
+_ASKED = "Accept, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id"
+_ANSWERED = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def install(app: flask.Flask, origins: Sequence[str]) -> None:
-    """Let pages of `origins` (such as `https://app.example`) use the application. Raises Invalid for `*` and what is no origin.
+def origins(named: Sequence[str]) -> frozenset[str]:
+    """The origins (such as `https://app.example`) whose pages may use the server. Raises Invalid for `*` and what is no origin.
 
     Every origin at once is not offered: nobody is asked who they are, so any page in a browser on this machine could read all that is here.
     """
-    for origin in origins:
+    for origin in named:
         if not origin.startswith(("http://", "https://")) or origin.count("/") != 2 or origin.endswith("/"):
             raise Invalid("An origin is written like https://app.example or http://localhost:3000, each by its own name.")
-    allowed = frozenset(origins)
+    return frozenset(named)
 
-    @app.before_request
-    def checked() -> flask.Response | None:
-        origin = flask.request.headers.get("Origin")
-        if origin is None or origin == flask.request.host_url.rstrip("/") or origin in allowed:
-            asks = flask.request.method == "OPTIONS" and "Access-Control-Request-Method" in flask.request.headers
-            return flask.Response(status=204) if asks and origin in allowed else None
-        if flask.request.method not in _READING:
-            raise Forbidden("A web page of this origin may not use this server.")
+
+def first(environ: dict[str, Any], own: str, allowed: frozenset[str]) -> Reply | None:
+    """The answer to a browser that asks whether its page may ask; None for all other requests.
+
+    Pages of `own`, the server's address, may always. Raises Forbidden for a page that may not.
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None:
         return None
+    method = environ["REQUEST_METHOD"]
+    if origin in allowed:
+        return Reply(204) if method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ else None
+    if method not in _READING and origin != own:
+        raise Forbidden("A web page of this origin may not use this server.")
+    return None
 
-    @app.after_request
-    def told(response: flask.Response) -> flask.Response:
-        if not allowed:
-            return response
-        response.vary.add("Origin")
-        origin = flask.request.headers.get("Origin")
-        if origin in allowed:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = _ANSWERED
-            if flask.request.method == "OPTIONS":
-                response.headers["Access-Control-Allow-Headers"] = _ASKED
-                response.headers["Access-Control-Allow-Methods"] = _METHODS
-                response.headers["Access-Control-Max-Age"] = "600"
-        return response
+
+def tell(reply: Reply, environ: dict[str, Any], allowed: frozenset[str]) -> None:
+    """Tell the browser whether the page that asked may read the answer."""
+    if not allowed:
+        return
+    reply.headers.append(("Vary", "Origin"))
+    origin = environ.get("HTTP_ORIGIN")
+    if origin in allowed:
+        reply.headers += [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", _ANSWERED)]
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            reply.headers += [
+                ("Access-Control-Allow-Headers", _ASKED),
+                ("Access-Control-Allow-Methods", _METHODS),
+                ("Access-Control-Max-Age", "600"),
+            ]

@@ -28,6 +28,12 @@ class MethodNotAllowed(NotSupported):
         self.allowed = tuple(allowed)
 
 
+class PortTaken(CasebridgeError):
+    """The server cannot listen where it was told to."""
+
+    exit_code = 2
+
+
 class Unexpected(CasebridgeError):
     """A fault of ours; the text tells the number under which the log has it."""
 

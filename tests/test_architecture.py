@@ -22,8 +22,9 @@ MAY = {
 }
 # The half of adapter.fhir that talks to the network: for sync and the command line alone.
 NETWORK = {"adapter.fhir.client", "adapter.fhir.exchange", "adapter.fhir.auth", "adapter.fhir.retry", "adapter.fhir.capability"}
-# Where documents are written: records and resources, the sync's small documents, and the claims of conditional creates.
-WRITERS = {"adapter/store/repository.py", "adapter/store/state.py", "adapter/store/claims.py"}
+# Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, and what subscribers
+# are yet to be told.
+WRITERS = {"adapter/store/repository.py", "adapter/store/state.py", "adapter/store/claims.py", "adapter/store/notifications.py"}
 WRITES = {"insert_one", "insert_many", "replace_one", "update_one", "update_many", "delete_one", "delete_many", "bulk_write"}
 
 

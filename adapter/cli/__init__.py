@@ -16,6 +16,7 @@ from adapter.cli.mapping import mapping
 from adapter.cli.remote import remote
 from adapter.cli.sandbox import sandbox
 from adapter.cli.serve import serve
+from adapter.cli.subscriptions import subscriptions
 from adapter.cli.sync import plan, pull, push, sync
 from adapter.cli.transfer import export, import_
 from adapter.cli.verify import verify
@@ -47,7 +48,26 @@ def cli(debug: bool) -> None:  # noqa: ARG001 - Guarded looks at it
     log.set_level(Settings.from_env().log_level)
 
 
-for command in (serve, remote, plan, push, pull, sync, conflicts, dead, import_, export, case, verify, sandbox, mapping, docs, demo):
+_COMMANDS = (
+    serve,
+    remote,
+    plan,
+    push,
+    pull,
+    sync,
+    conflicts,
+    dead,
+    subscriptions,
+    import_,
+    export,
+    case,
+    verify,
+    sandbox,
+    mapping,
+    docs,
+    demo,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

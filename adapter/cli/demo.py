@@ -12,7 +12,7 @@ from uuid import uuid4
 import click
 
 from adapter.cases import story
-from adapter.cli.exits import Failure
+from adapter.cli.exits import Failure, until_asked_to_stop
 from adapter.cli.sync import show_certificate
 from adapter.cli.terminal import line, progress, say, table
 from adapter.config import Settings
@@ -99,7 +99,7 @@ def _hospital(database: Any, url: str | None) -> Iterator[tuple[str, int]]:
     if url:
         yield url, 0
         return
-    # Flask and waitress cost every other command a quarter of a second.
+    # Flask and what it needs cost every other command a quarter of a second.
     from server import create_app, running
 
     repository = Repository(database)
@@ -225,16 +225,13 @@ def _here(bridge: Bridge, reference: str, **elements: Any) -> None:
 def _serve(repository: Repository, port: int, hospital: str) -> None:
     from server import create_app, listen
 
-    server = listen(create_app(repository), port=port)
-    line("")
-    line(f"Our FHIR server: http://127.0.0.1:{server.effective_port}/fhir")
-    line(f"The hospital's:  {hospital}")
-    line(f"Try: curl http://127.0.0.1:{server.effective_port}/fhir/CarePlan")
-    line("Ctrl-C ends the demo.")
-    try:
-        server.run()
-    finally:
-        server.close()
+    with listen(create_app(repository), port=port) as server:
+        line("")
+        line(f"Our FHIR server: http://127.0.0.1:{server.port}/fhir")
+        line(f"The hospital's:  {hospital}")
+        line(f"Try: curl http://127.0.0.1:{server.port}/fhir/CarePlan")
+        line("Ctrl-C ends the demo.")
+        until_asked_to_stop()
 
 
 def _title(name: str, what: str) -> None:

@@ -1,6 +1,8 @@
 """How a command ends: the exit codes, and the one line that a person reads where it failed."""
 
+import signal
 import traceback
+from threading import Event
 
 import click
 from pymongo.errors import PyMongoError
@@ -21,6 +23,7 @@ CODES = {
     143: "stopped by SIGTERM",
 }
 
+_TURN_SECONDS = 0.5
 STOPPED = "Stopped. All that was reported done is saved; running the same command again goes on from there."
 
 
@@ -80,3 +83,16 @@ def _trace(ctx: click.Context) -> None:
 def raise_terminated(*_: object) -> None:
     """For signal.signal: SIGTERM unwinds like Ctrl-C."""
     raise Terminated
+
+
+def until_asked_to_stop() -> None:
+    """Wait for Ctrl-C or SIGTERM, which then ends nothing by itself; the next one does, as in any other command."""
+    asked = Event()
+    former = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        # In turns, because a signal that comes just before the wait does not interrupt it.
+        while not asked.wait(_TURN_SECONDS):
+            pass
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

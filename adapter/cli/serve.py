@@ -3,6 +3,7 @@
 import click
 
 from adapter.cli.connection import repository
+from adapter.cli.exits import until_asked_to_stop
 from adapter.cli.terminal import say
 from adapter.config import Settings
 
@@ -10,26 +11,36 @@ from adapter.config import Settings
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address, on loopback only: nobody is asked who they are.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one.")
-def serve(host: str, port: int) -> None:
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64), help="How many requests are worked on at once.")
+def serve(host: str, port: int, threads: int) -> None:
     """Serve FHIR R4 on this machine.
 
-    At http://HOST:PORT/fhir, until stopped with Ctrl-C.
+    At http://HOST:PORT/fhir, until stopped with Ctrl-C or SIGTERM: what is being answered then is finished, within 30 seconds; a second
+    one does not wait. docs/serving.md tells of probes (/health, /ready), metrics (/metrics), logs and a reverse proxy.
 
     \b
       casebridge serve --port 8080
 
     CASEBRIDGE_ORIGINS names the origins (space between) whose web pages may use it; CASEBRIDGE_INTEGRITY=on refuses writes that leave
     references to what is not here. CASEBRIDGE_HANDLING=lenient leaves search parameters that are not known out, instead of refusing them.
+    Subscribers are told of changes (docs/subscriptions.md) on this machine, and at the https URLs that CASEBRIDGE_SUBSCRIBERS names.
+    CASEBRIDGE_URL is the address of a reverse proxy before it; CASEBRIDGE_LOG=INFO logs every request.
     """
-    # Flask and waitress cost every other command a quarter of a second.
+    # Flask and what it needs cost every other command a quarter of a second.
+    from adapter.sync.subscriptions import delivering, site
     from server import create_app, listen
 
     settings = Settings.from_env()
     with repository() as opened:
-        server = listen(create_app(opened, origins=settings.origins, integrity=settings.integrity, handling=settings.handling), host, port)
-        try:
-            say(f"FHIR R4 at http://{host}:{server.effective_port}/fhir. Ctrl-C stops it.")
-            server.run()
-        finally:
-            server.close()
+        app = create_app(
+            opened,
+            origins=settings.origins,
+            integrity=settings.integrity,
+            handling=settings.handling,
+            url=settings.url,
+            subscribers=settings.subscribers,
+        )
+        with listen(app, host, port, threads=threads) as server, delivering(opened, site(settings)):
+            say(f"FHIR R4 at http://{host}:{server.port}/fhir. Ctrl-C stops it.")
+            until_asked_to_stop()
     say("Stopped.")

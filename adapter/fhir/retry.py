@@ -36,14 +36,15 @@ class RetryPolicy:
             try:
                 return send()
             except RemoteTemporary as error:
-                wait = self._wait(attempt) if error.retry_after is None else error.retry_after
+                wait = self.wait(attempt) if error.retry_after is None else error.retry_after
                 if attempt >= self.attempts or waited + wait > self.budget_seconds:
                     raise
                 log.event("remote.retry", level=logging.WARNING, status=error.http_status, attempt=attempt, wait=round(wait, 1))
             sleep(wait)
             attempt, waited = attempt + 1, waited + wait
 
-    def _wait(self, attempt: int) -> float:
+    def wait(self, attempt: int) -> float:
+        """The seconds to wait after this attempt, the first being 1."""
         return min(self.cap, self.base * float(2 ** (attempt - 1))) * _chance.uniform(0.5, 1.0)
 
 

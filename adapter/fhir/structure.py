@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from adapter.errors import Invalid
-from adapter.fhir.resource import Raw
+from adapter.fhir.resource import UNLIKE_R4, Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Element:
 
 
 def model_of(type: str) -> Any:
-    """The definition of a resource type; None where there is none."""
+    """R4's definition of a resource type; None where there is none."""
+    if type in UNLIKE_R4:
+        return None
     try:
         return getattr(importlib.import_module(f"fhir.resources.R4B.{type.lower()}"), type)
     except (ModuleNotFoundError, AttributeError):
@@ -90,7 +92,10 @@ def _wrong_codes(value: Raw, model: Any, path: str) -> Iterator[str]:
 
 
 def _element(name: str, annotation: Any, choice: str | None) -> Element:
-    inner = next((part for part in get_args(annotation) if part is not type(None)), annotation)
+    # What must be there is not Optional: a list's own argument is not to be taken for what is in an Optional.
+    inner = annotation
+    if get_origin(annotation) is not list:
+        inner = next((part for part in get_args(annotation) if part is not type(None)), annotation)
     many = get_origin(inner) is list
     if many:
         inner = next(part for part in get_args(inner) if part is not type(None))

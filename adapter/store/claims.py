@@ -1,18 +1,25 @@
-"""The sole right to create the resource of a condition, so that a condition makes one resource however many ask at once.
+"""Documents in which transactions meet that else would not see each other, so that one of the two fails and looks again.
 
-A claim is a document named by the condition. It is written in the transaction that creates the resource, so of two creators one fails and
-looks again. It outlives the resource: who finds a claim but nothing that the condition selects may take it over from that holder.
+A claim is the sole right to create the resource of a condition: a document named by the condition, written in the transaction that creates
+the resource. It outlives the resource: who finds a claim but nothing that the condition selects may take it over from that holder.
+
+A lane is where those who refer to a resource meet who deletes it: the first take one of its lanes, the other takes all.
 """
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from adapter.errors import VersionConflict
 from adapter.store.documents import Document
+
+# So many that writers who refer to one resource seldom take the same lane, so few that a deletion can take all of them.
+_LANES = 16
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,14 @@ def take(database: Database[Document], claim: Claim, holder: str, session: Clien
     answer = claims.update_one({"_id": claim.condition, "holder": claim.holder}, {"$set": {"holder": holder}}, session=session)
     if answer.matched_count != 1:
         raise VersionConflict("Another writer took the right to create this resource.")
+
+
+def meet(database: Database[Document], referred: Iterable[str], deleted: Iterable[str], session: ClientSession) -> None:
+    """Make this transaction fail where another one deletes what it refers to, or refers to what it deletes, in the same moment.
+
+    Both are `Type/id`. What is read after this is true until the transaction ends, as far as others meet too.
+    """
+    lanes = [f"{reference} {secrets.randbelow(_LANES)}" for reference in referred]
+    lanes += [f"{reference} {lane}" for reference in deleted for lane in range(_LANES)]
+    if lanes:
+        database["claims"].bulk_write([UpdateOne({"_id": lane}, {"$inc": {"turn": 1}}, upsert=True) for lane in lanes], session=session)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pymongo.database import Database
 
 from adapter.store.documents import Document
+from adapter.store.faces import Faces
 from adapter.store.filters import KEY
 from adapter.store.query import Include, Query, typed_references
 from adapter.store.rows import FACE, Row
@@ -21,7 +22,7 @@ def shown(type: str, includes: Iterable[Include]) -> Document:
     return {**FACE, **{f"fhir.index.{name}": 1 for name in names}}
 
 
-def included(database: Database[Document], query: Query, documents: Sequence[Document]) -> tuple[list[Row], bool]:
+def included(database: Database[Document], faces: Faces, query: Query, documents: Sequence[Document]) -> tuple[list[Row], bool]:
     """The rows that a page's documents bring with them, and whether there are more than are told."""
     seen = {(query.type, document["_id"]) for document in documents}
     rows: list[Row] = []
@@ -30,7 +31,7 @@ def included(database: Database[Document], query: Query, documents: Sequence[Doc
     again = [include for include in includes if include.iterate]
     for _ in range(_ROUNDS):
         found: dict[str, list[Document]] = defaultdict(list)
-        for type, document in _referred(database, includes, again, fresh):
+        for type, document in _referred(database, faces, includes, again, fresh):
             if (type, document["_id"]) in seen:
                 continue
             if len(rows) == MAX_INCLUDED:
@@ -49,7 +50,11 @@ def _names(include: Include) -> list[str]:
 
 
 def _referred(
-    database: Database[Document], includes: Sequence[Include], again: Sequence[Include], fresh: dict[str, Sequence[Document]]
+    database: Database[Document],
+    faces: Faces,
+    includes: Sequence[Include],
+    again: Sequence[Include],
+    fresh: dict[str, Sequence[Document]],
 ) -> Iterable[tuple[str, Document]]:
     wanted: dict[str, dict[str, None]] = defaultdict(dict)
     canonical: dict[str, dict[str, None]] = defaultdict(dict)
@@ -65,8 +70,12 @@ def _referred(
                             if include.target in (None, target) and "url" in parameters(target):
                                 canonical[target][text] = None
     for type, ids in wanted.items():
-        if type in table():
+        if type not in table():
+            continue
+        if again:
             yield from _found(database, type, {"_id": {"$in": [*ids]}}, again)
+        else:
+            yield from ((type, document) for document in faces.of(type, ids).values() if document["fhir"]["raw"])
     for type, urls in canonical.items():
         yield from _found(database, type, {KEY: {"$in": [*urls]}, "fhir.index.url": {"$in": [*urls]}}, again)
     yield from _referring(database, includes, again, fresh)

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
+from adapter.store.membership import outside
 from adapter.store.pairs import CODE, OWNERS, pairs
 from adapter.store.paths import Getter, getter
 from adapter.store.search_parameters import COMMON, COMMONPLACE, Parameter, table
@@ -20,6 +21,8 @@ from adapter.store.values import CONVERT, EXACT, Measure, identifiers, texts
 Entries = dict[str, list[Any]]
 
 KEYS = "_key"
+OUTSIDE = "_outside"
+"""Whom it refers to without being in their compartment: with a key, what is there without being found by that key as a member."""
 TEXT, IDENTIFIER = ":text", ":identifier"
 """Behind a parameter's name: the field that the modifier searches."""
 
@@ -46,10 +49,14 @@ def entries(raw: Raw) -> Entries:
             found[name] = [*map(_held, several)]
             if name not in COMMONPLACE:
                 keys[name] = dict.fromkeys(key for value in several if (key := key_of(kind, value)))
-    owners = {owner for name in OWNERS for owner in keys.get(name, ())}
-    together = dict.fromkeys(key for several in keys.values() for key in several) | dict.fromkeys(pairs(owners, keys.get(CODE, ())))
+    single = dict.fromkeys(key for several in keys.values() for key in several)
+    together = single | dict.fromkeys(pairs({owner for name in OWNERS for owner in keys.get(name, ())}, keys.get(CODE, ())))
     if together:
         found[KEYS] = [*together]
+        others = outside(
+            raw.get("resourceType", ""), single, {name: found[name] for name, kind in values if kind == "reference" and name in found}
+        )
+        found |= {OUTSIDE: others} if others else {}
     return found
 
 

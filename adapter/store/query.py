@@ -4,19 +4,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import Invalid, NotFound
-from adapter.store.compartments import compartment
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
-from adapter.store.filters import KEY, PAIRED, PLAIN, UPDATED, Clause, Setting, conditions, merged, one_of, token, unmodified
+from adapter.store.filters import KEY, PAIRED, PLAIN, UPDATED, Clause, Setting, belonging, conditions, merged, one_of, token, unmodified
+from adapter.store.membership import COMPARTMENTS, compartment
 from adapter.store.order import Order, Place, after
 from adapter.store.pairs import paired
 from adapter.store.ranges import updated
 from adapter.store.search_parameters import Parameter, parameters, table
-from adapter.store.syntax import malformed, plain, split, unescape
+from adapter.store.syntax import check_length, malformed, plain, split, unescape
 
 DEFAULT_COUNT, MAX_COUNT = 50, 1000
 SUMMARIES = ("false", "true", "text", "data", "count")
@@ -34,7 +35,6 @@ UNSERVED = {
     "_score": "what is found has no order of relevance",
     "_text": "there is no full text index",
 }
-COMPARTMENTS = ("Device", "Encounter", "Patient", "Practitioner", "RelatedPerson")
 _MAX_DEPTH = 6
 _SUBSUMING = ("in", "not-in", "above", "below")
 
@@ -108,7 +108,7 @@ class Query:
     ignored: tuple[str, ...] = ()
     """Names of parameters that were not understood and, under lenient handling, left out."""
 
-    @property
+    @cached_property
     def filter(self) -> Document:
         """What a resource must fulfil to be found, on whatever page; without what joins add."""
         return merged([*self.clauses, *between(self.low, self.high)])
@@ -133,6 +133,8 @@ def parse(
     `within` is a compartment, such as ("Patient", "1"). Raises Invalid, naming the parameter, where a value is malformed or, under
     `strict`, a name is unknown; NotFound for an unknown type.
     """
+    params = list(params)
+    check_length(params)
     controls: dict[str, list[str]] = defaultdict(list)
     criteria = []
     for name, value in params:
@@ -235,14 +237,10 @@ def _coded(parameter: Parameter, modifier: str, values: Sequence[str]) -> Coded:
 
 
 def _within(type: str, owner: str, id: str) -> list[Clause]:
-    """The clauses for membership in a compartment. `$nor` of all that is not so, because `$or` would use no index."""
-    names = compartment(owner).get(type, ()) if owner in COMPARTMENTS else ()
-    if not names:
+    """The clauses for membership in a compartment."""
+    if owner not in COMPARTMENTS or type not in compartment(owner):
         raise NotFound(f"There is no compartment of a {plain(owner)} that has resources of type {type}.")
-    reference = f"{owner}/{id}"
-    absent = {f"fhir.index.{name}": {"$ne": reference} for name in names}
-    found: list[Clause] = [(PLAIN, "$nor", [absent])] if len(names) > 1 else [(PLAIN, f"fhir.index.{names[0]}", reference)]
-    return [*found, (2, KEY, reference)]
+    return [(2 if path == KEY else PLAIN, path, condition) for path, condition in belonging(owner, id).items()]
 
 
 def _controlled(query: Query, controls: dict[str, list[str]]) -> Query:

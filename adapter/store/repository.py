@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -19,12 +19,15 @@ from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index, subscriptions
 from adapter.store.documents import CODEC, CURRENT, UNSYNCED, Change, Document, Stored, stamped
+from adapter.store.faces import Faces
 from adapter.store.notifications import Notification, Notifications
+from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
 
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
 _REGISTER = "subscriptions"
+_TYPES = "types"
 
 Also = Callable[[ClientSession], None]
 
@@ -34,11 +37,13 @@ class Repository:
 
     def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
         self.database = database.with_options(codec_options=CODEC)
+        self.faces = Faces(self.database)
         self.clock = clock
         self.notifications = Notifications(self.database)
         self.on_queued: Callable[[set[str]], None] | None = None
         """Called after a commit that queued notifications, with the names of the queues."""
         self._ready: set[str] = set()
+        self._listed: set[str] = set()
         self._session: ClientSession | None = None
 
     def collection(self, type: str) -> Collection[Document]:
@@ -53,7 +58,15 @@ class Repository:
 
     def types(self) -> list[str]:
         """The resource types that have ever been stored."""
-        return sorted(name for name in self.database.list_collection_names() if name[0].isupper())
+        named = self.database["state"].find_one({"_id": _TYPES})
+        return sorted(named["names"]) if named else []
+
+    def _list(self, types: set[str]) -> None:
+        """Keep that these types are stored, before the first of them is: asking for the names of all collections takes ten times as long."""
+        if types - self._listed:
+            names = {"$addToSet": {"names": {"$each": sorted(types)}}}
+            self.database["state"].update_one({"_id": _TYPES}, names, upsert=True)
+            self._listed |= types
 
     def find(self, type: str, id: str) -> Stored | None:
         """The current version, deleted or not; None for what never was."""
@@ -71,12 +84,18 @@ class Repository:
 
     def read(self, type: str, id: str) -> Stored:
         """The current version. Raises NotFound or Gone."""
-        stored = self.find(type, id)
-        if stored is None:
-            raise NotFound(f"There is no {type} with this id.")
-        if stored.deleted:
-            raise Gone(f"This {type} was deleted in version {stored.version}.")
-        return stored
+        return _there(type, self.find(type, id))
+
+    def row(self, type: str, id: str) -> Row:
+        """What of the current version is answered. Raises NotFound or Gone."""
+        found = self.faces.of(type, [id]).get(id)
+        return _there(type, Row.of(found) if found else None)
+
+    def rows(self, type: str, ids: Iterable[str]) -> list[Row]:
+        """What is answered of those that are there, by id."""
+        wanted = sorted(ids)
+        found = self.faces.of(type, wanted) if wanted else {}
+        return [row for id in wanted if id in found and (row := Row.of(found[id])).text]
 
     def vread(self, type: str, id: str, version: int) -> Stored:
         """One version. Raises NotFound, or Gone for the version that is a deletion."""
@@ -108,8 +127,10 @@ class Repository:
 
         `also` runs inside the transaction. Raises VersionConflict where a resource is not at the expected version, TooLarge.
         """
-        for type in {change.type for change in changes}:
+        types = {change.type for change in changes}
+        for type in types:
             self.collection(type)
+        self._list(types)
         try:
             with self._in_session() as session:
                 results, queued = session.with_transaction(lambda session: self._commit(changes, also, session))
@@ -173,6 +194,21 @@ class Repository:
             also(session)
         return results, queued
 
+    def subscribed(self) -> tuple[subscriptions.Row, ...]:
+        """The register of Subscriptions."""
+        return subscriptions.rows(self.database["state"].find_one({"_id": _REGISTER}, {"_id": 0}))
+
+    def forget(self, queue: str) -> None:
+        """Drop what a deleted Subscription was not told, and with it the last that is known of it."""
+        self.notifications.drop_all(queue)
+
+        def drop(session: ClientSession) -> None:
+            _, rows = self._informed(session)
+            self._register(rows, tuple(row for row in rows if row.queue != queue), session)
+
+        with self.database.client.start_session() as session:
+            session.with_transaction(drop)
+
     def reindex(self, stored: Stored) -> None:
         """Write a resource's search index anew. Raises VersionConflict where it is no longer at this version."""
         with self.database.client.start_session() as session:
@@ -192,6 +228,17 @@ class Repository:
         if new != old:
             body = {"_id": _REGISTER, **subscriptions.register(new)}
             self.database["state"].replace_one({"_id": _REGISTER}, body, upsert=True, session=session)
+
+
+_Current = TypeVar("_Current", Stored, Row)
+
+
+def _there(type: str, found: _Current | None) -> _Current:
+    if found is None:
+        raise NotFound(f"There is no {type} with this id.")
+    if not found.text:
+        raise Gone(f"This {type} was deleted in version {found.version}.")
+    return found
 
 
 def _named(error: PyMongoError | DocumentTooLarge) -> Exception:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from adapter.store.disagreements import DISAGREEMENTS
 from adapter.store.includes import MAX_INCLUDED
-from adapter.store.query import COMPARTMENTS, DEFAULT_COUNT, MAX_COUNT, SUMMARIES, UNSERVED
+from adapter.store.membership import COMPARTMENTS
+from adapter.store.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES, UNSERVED
 from adapter.store.search_parameters import COMMON, Parameter, table
 
 # R4's parameters of the types of the first rank that are not in the table, and why.
@@ -25,12 +26,12 @@ _MODIFIERS = (
     ("string", "`:exact` `:contains`", "without one: starts with; accents and case do not count but for `:exact`"),
 )
 _PREFIXES = (
-    ("date", "eq ne gt lt ge le sa eb", "in UTC; a time without a zone is UTC; `ap` is not served"),
+    ("date", "eq ne gt lt ge le sa eb ap", "in UTC; a time without a zone is UTC; ap within a tenth of the gap to today"),
     ("number, quantity", "eq ne gt lt ge le sa eb ap", "eq and ne in the precision as written: `5.4` is [5.35, 5.45); ap within a tenth"),
 )
 _CONTROLS = (
     ("`_count`", f"{DEFAULT_COUNT} where nothing is said, at most {MAX_COUNT}; 0 counts"),
-    ("`_sort`", "any parameters but composites, several, `-` for descending; what has no value comes last; one type only"),
+    ("`_sort`", "any parameters but composites, several, `-` for descending; what has no value comes last; across types too"),
     ("`_summary`", ", ".join(SUMMARIES)),
     ("`_elements`", "elements of the resource; those that must be there come along"),
     ("`_total`", "none, estimate and accurate (both count); on the first page of a search that has one page it is always told"),
@@ -41,12 +42,17 @@ _CONTROLS = (
     ),
     ("`_has`, chains", "nested, six steps at most"),
     ("`_list`", "the id of a List; no functional lists"),
-    ("`_type`", "at the base URL, with parameters that all the types have"),
+    ("`_type`", "at the base URL, with parameters that all the types have; without `_sort` type after type"),
     ("compartments", f"`Type/id/Type` for {', '.join(COMPARTMENTS)}"),
     (
         "`Prefer: handling`",
         "strict refuses what is not known; lenient leaves it out of the search and of the self link, and says so in an entry",
     ),
+    (
+        "length",
+        f"{ALL_AT_MOST} characters for all of a search, {VALUE_AT_MOST} for a value; {PATTERN_AT_MOST} where texts are compared by beginning or part",
+    ),
+    ("a parameter without a value", "left out of the search and of the self link; refused in the condition of a write"),
 )
 
 

@@ -70,7 +70,7 @@ def _rows(named: Mapping[str, Sequence[Any]]) -> dict[str, Parameter]:
     found = {parameter.name: parameter for parameter in COMMON} | {name: _row(name, *row) for name, row in named.items()}
     by_paths = {(row.kind, row.paths): row.name for row in found.values()}
     for name, row in found.items():
-        if "" in row.paths and all(part in by_paths for part in row.parts):
+        if row.paths == ("",) and all(part in by_paths for part in row.parts):
             found[name] = replace(row, whole=tuple(by_paths[part] for part in row.parts))
     return found
 

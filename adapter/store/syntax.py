@@ -1,20 +1,36 @@
 """How search writes values: escapes, lists, and what is said where one is malformed. http://hl7.org/fhir/R4/search.html#escaping"""
 
 import re
+from collections.abc import Iterable
 
 from adapter.errors import Invalid
+
+VALUE_AT_MOST = 2000
+ALL_AT_MOST = 2**18
 
 
 def split(text: str, mark: str) -> list[str]:
     """The parts between the marks that no backslash escapes; escapes stay."""
-    parts, escaped = [""], False
+    parts: list[list[str]] = [[]]
+    escaped = False
     for char in text:
         if char == mark and not escaped:
-            parts.append("")
+            parts.append([])
         else:
-            parts[-1] += char
+            parts[-1].append(char)
         escaped = char == "\\" and not escaped
-    return parts
+    return ["".join(part) for part in parts]
+
+
+def check_length(params: Iterable[tuple[str, str]]) -> None:
+    """Raise Invalid where a search or one of its values is longer than is looked for."""
+    left = ALL_AT_MOST
+    for name, value in params:
+        left -= len(name) + len(value)
+        if left < 0:
+            raise Invalid(f"A search may have {ALL_AT_MOST} characters at most.")
+        if len(value) > VALUE_AT_MOST and max(map(len, value.split(","))) > VALUE_AT_MOST:
+            raise malformed(name, f"values of {VALUE_AT_MOST} characters at most")
 
 
 def unescape(text: str) -> str:

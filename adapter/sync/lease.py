@@ -91,6 +91,7 @@ def hold(state: State, remote: str, clock: Clock, *, wait: float = 0, say: Calla
     told = False
     while not lease.take():
         if time.monotonic() >= deadline:
+            lease.session.end_session()
             raise Busy(f"Another sync of {remote} is running; try again when it has ended, or use --wait.")
         if not told:
             say(f"Another sync of {remote} is running; waiting for it to end.")

@@ -13,7 +13,7 @@ from adapter.fhir.resource import Raw, content, content_hash, parse, same
 from adapter.mapping.derived import is_derived
 from adapter.mapping.merge import Base, diff, merge
 from adapter.mapping.registry import mapping_for
-from adapter.store.documents import Link, Stored
+from adapter.store.documents import UNSYNCED, Link, Stored
 from adapter.store.repository import Repository
 from adapter.sync.edge import Edge, own_id, own_search
 from adapter.sync.plan import Entry
@@ -35,7 +35,7 @@ _NOT_CASEWORK = frozenset(
 
 def types_to_pull(remote: Remote, capability: Capability) -> list[str]:
     """The types to read from a remote, in order of reference."""
-    able = [type for type in capability.types if capability.supports(type, "search-type")]
+    able = [type for type in capability.types if capability.supports(type, "search-type") and type not in UNSYNCED]
     wanted = [type for type in able if type in remote.types] if remote.types else [type for type in able if type not in _NOT_CASEWORK]
     order = {type: rank for rank, type in enumerate(_FIRST)}
     return sorted(wanted, key=lambda type: (order.get(type, len(order)), type))

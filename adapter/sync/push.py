@@ -8,7 +8,7 @@ from adapter.fhir.capability import Capability
 from adapter.fhir.references import split, walk
 from adapter.fhir.resource import Raw, content, has_tag, same
 from adapter.mapping.merge import diff, merge
-from adapter.store.documents import Change, Stored
+from adapter.store.documents import UNSYNCED, Change, Stored
 from adapter.store.repository import Repository
 from adapter.sync.plan import Entry
 from adapter.sync.pull import agreed, owners
@@ -29,6 +29,8 @@ def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
 
 def _unsent(stored: Stored, remote: str) -> bool:
     """Whether the remote has not got this version; what was born at another remote is no business of this one's."""
+    if stored.type in UNSYNCED:
+        return False
     link = stored.link(remote)
     if link is None:
         return remote in stored.outbox or (stored.born is None and not stored.deleted)

@@ -102,7 +102,7 @@ def _answered(answer: Answer, problem: Raw | None = None) -> str:
 def _transaction(request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch) -> list[str]:
     ordered = sorted(entries, key=lambda item: _ORDER[item.request.method])
     changing = [item for item in ordered if _ORDER[item.request.method] < _ORDER["GET"]]
-    done = writes.settle(repository, lambda: _plan(request, changing, repository)) if changing else []
+    done = interactions.settled(request, repository, lambda: _plan(request, changing, repository)) if changing else []
     answers = {item.number: interactions.told(item.request, *result) for item, result in zip(changing, done, strict=True)}
     texts = {number: _answered(answer) for number, answer in answers.items()}
     for item in ordered[len(changing) :]:
@@ -130,9 +130,7 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
     def rewritten(write: writes.Write) -> writes.Write:
         return write if write.raw is None or write.found else replace(write, raw=links.rewrite(write.raw, names, resolve))
 
-    return interactions.checked(
-        request, repository, [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
-    )
+    return [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
 
 
 def _names(entries: Sequence[_Entry], planned: Sequence[writes.Write]) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -1,39 +1,88 @@
-"""The CapabilityStatement, made from the tables that the server works by. http://hl7.org/fhir/R4/capabilitystatement.html"""
+"""The CapabilityStatement, made from the tables that the server works by. http://hl7.org/fhir/R4/capabilitystatement.html
 
-from collections.abc import Iterable
+`search_definitions.json` names, by family, parameter and types, those of HL7's SearchParameters whose URL ends in `family-parameter`; that
+of all others ends in `Type-parameter` (hl7.fhir.r4.core 4.0.1, CC0).
+"""
+
+import json
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 
 from adapter.clock import instant
-from adapter.fhir.resource import Raw
-from adapter.store.search_parameters import Parameter, table
-from server.fhir import patch
-from server.fhir.headers import FHIR_JSON
+from adapter.errors import Invalid
+from adapter.fhir.resource import Raw, dumps
+from adapter.fhir.structure import model_of
+from adapter.store.membership import COMPARTMENTS
+from adapter.store.search_parameters import COMMON, Parameter, table
+from adapter.store.subscriptions import TYPE as SUBSCRIPTION
+from server.fhir import headers, patch, subscriptions
+from server.fhir.messages import Answer, Request
 from server.fhir.operations import registry
 
+HL7 = "http://hl7.org/fhir"
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
 _SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
+# R4 lets a server ignore which part is asked for. http://hl7.org/fhir/R4/http.html#capabilities
+_MODES = (None, "full", "normative", "terminology")
+_FORMATS = (headers.FHIR_JSON, "json")
+_TITLE = "FHIR R4 server of casebridge"
+_DOCUMENTATION = """\
+JSON only. Every write may name the version it was made against (If-Match) or ask that there be none yet (If-None-Match: * on an update).
+A search parameter that is not known is refused, or left out where the caller prefers `handling=lenient`; searches take GET and POST, and
+besides their parameters `_count _elements _include _revinclude _sort _summary _total`. A history takes `_since _at _count`.
+Resources come back as they were sent, but for `id`, `meta.versionId` and `meta.lastUpdated`."""
+_SECURITY = "Nobody is asked who they are: the server listens on loopback only."
+_UNMODELLED = "The structure of this type is not checked, and a FHIRPath Patch of it is refused; a JSON Patch or Merge Patch is not."
+_DOCUMENTED = {SUBSCRIPTION: subscriptions.DOCUMENTATION}
+_SYSTEM_PARAMETERS = (
+    ("_has", "string", "What another resource refers to: `_has:Type:parameter:parameter=value`, nested too."),
+    ("_list", "string", "What the List with this id holds."),
+    ("_type", "token", "At the base URL: the types to search, with parameters that all of them have."),
+)
 
 
-def statement(since: datetime) -> Raw:
-    """What this server can do, as of `since`; the address it answers at is for the caller to add."""
+def statement(since: datetime, *, cors: bool, integrity: bool) -> Raw:
+    """What this server can do, as of `since`; the address it answers at is for `read` to add.
+
+    `cors`: whether web pages of other origins may use it; `integrity`: whether references must be to what is there.
+    """
     return {
         "resourceType": "CapabilityStatement",
+        "version": _version(),
+        "name": "Casebridge",
+        "title": _TITLE,
         "status": "active",
         "date": instant(since),
         "kind": "instance",
         "software": {"name": "casebridge", "version": _version()},
         "fhirVersion": "4.0.1",
-        "format": [FHIR_JSON, "json"],
+        "format": [*_FORMATS],
         "patchFormat": [*patch.FORMATS],
         "rest": [
             {
                 "mode": "server",
-                "resource": [_type(type, rows.values()) for type, rows in table().items()],
+                "documentation": _DOCUMENTATION,
+                "security": {"cors": cors, "description": _SECURITY},
+                "resource": [_type(type, rows.values(), integrity) for type, rows in table().items()],
                 "interaction": [{"code": code} for code in _SYSTEM_INTERACTIONS],
+                "searchParam": [{"name": name, "type": kind, "documentation": text} for name, kind, text in _SYSTEM_PARAMETERS],
+                "compartment": [f"{HL7}/CompartmentDefinition/{owner.lower()}" for owner in COMPARTMENTS],
             }
         ],
     }
+
+
+def read(request: Request, statement: Raw, since: datetime) -> Answer:
+    """The statement, made at `since`, with the address the caller uses; 304 where it is known. Raises Invalid for an unknown mode."""
+    if request.param("mode") not in _MODES:
+        raise Invalid("The mode of metadata is full, normative or terminology; all of them get the whole statement.", expression=["mode"])
+    if headers.unchanged(request, Answer(200, updated=since)):
+        return Answer(304, updated=since)
+    placed = {"url": f"{request.base}/metadata", "implementation": {"description": _TITLE, "url": request.base}}
+    return Answer(200, dumps({**statement, **placed}), updated=since)
 
 
 def _version() -> str:
@@ -43,14 +92,30 @@ def _version() -> str:
         return "checkout"
 
 
+@cache
+def _families() -> Mapping[tuple[str, str], str]:
+    """The family by (type, parameter) of each parameter that is not defined for its type alone."""
+    rows = json.loads(resources.files("server.fhir").joinpath("search_definitions.json").read_text("utf-8"))
+    return {(type, name): family for family, names in rows.items() for name, types in names.items() for type in types}
+
+
+def _parameter(type: str, row: Parameter) -> Raw:
+    family = "Resource" if row in COMMON else _families().get((type, row.name), type)
+    found = {"name": row.name, "definition": f"{HL7}/SearchParameter/{family}-{row.name.removeprefix('_')}", "type": row.fhir_kind}
+    return found | ({"documentation": "Compared by its sound."} if row.kind == "phonetic" else {})
+
+
 def _referring(type: str) -> list[str]:
     """The reference parameters, of all types, that say they may point to this one."""
     return [f"{source}:{row.name}" for source, rows in table().items() for row in rows.values() if type in row.targets]
 
 
-def _type(type: str, rows: Iterable[Parameter]) -> Raw:
-    found: Raw = {
+def _type(type: str, rows: Collection[Parameter], integrity: bool) -> Raw:
+    includes = [f"{type}:{row.name}" for row in rows if row.kind == "reference"]
+    return {
         "type": type,
+        "profile": f"{HL7}/StructureDefinition/{type}",
+        **({"documentation": _DOCUMENTED[type]} if type in _DOCUMENTED else {} if model_of(type) else {"documentation": _UNMODELLED}),
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,
@@ -59,11 +124,10 @@ def _type(type: str, rows: Iterable[Parameter]) -> Raw:
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
         "conditionalDelete": "single",
-        "searchParam": [{"name": row.name, "type": row.fhir_kind} for row in rows],
+        "referencePolicy": ["literal", "logical", *(["enforced"] if integrity else [])],
+        "searchInclude": ["*", *includes],
+        "searchRevInclude": ["*", *_referring(type)],
+        "searchParam": [_parameter(type, row) for row in rows],
+        # What is asked of every type is listed with each, because `rest.operation` is for what is asked of the server as a whole.
+        "operation": [*registry.claims("Resource"), *registry.claims(type)],
     }
-    includes = [f"{type}:{row.name}" for row in rows if row.kind == "reference"]
-    found["searchInclude"] = ["*", *includes]
-    found["searchRevInclude"] = ["*", *_referring(type)]
-    # What is asked of every type is listed with each, because `rest.operation` is for what is asked of the server as a whole.
-    found["operation"] = [*registry.claims("Resource"), *registry.claims(type)]
-    return found

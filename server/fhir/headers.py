@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from http import HTTPStatus
 
 from adapter.errors import Invalid, NotAcceptable, UnsupportedMedia
 from adapter.fhir.bundle import version, weak_etag
-from server.fhir.messages import Answer, Request
+from server.fhir.messages import ABSENT, Answer, Request
 
 FHIR_JSON = "application/fhir+json"
 _JSON = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
@@ -13,6 +14,8 @@ _ACCEPTED = _JSON | {"*/*", "application/*"}
 _VERSIONS = frozenset({"4.0", "4.0.1"})
 # Say in what form to answer, whatever is asked. http://hl7.org/fhir/R4/http.html#parameters
 SHAPING = frozenset({"_format", "_pretty"})
+# Without it a cache may guess how long an answer with a Last-Modified stays true: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.2
+UNCACHED = {"Cache-Control": "private, no-cache"}
 
 
 def check_accept(request: Request) -> None:
@@ -66,9 +69,16 @@ def prefer(request: Request, name: str) -> str | None:
     return None
 
 
-def if_match(request: Request) -> int | None:
-    """The version the caller wrote against; None where it named none, 0 where what it named cannot be a version of ours."""
-    text = request.header("if-match")
+def expected(request: Request) -> int | None:
+    """The version that a write is made against: If-Match, or ABSENT for `If-None-Match: *`. Raises Invalid for any other If-None-Match.
+
+    None where the caller named none, 0 where what it named cannot be a version of ours.
+    """
+    text, unless = request.header("if-match"), request.header("if-none-match")
+    if unless is not None:
+        if request.method != "PUT" or text is not None or unless.strip() != "*":
+            raise Invalid("If-None-Match of a write is for updates, alone, and * (there must be none yet).")
+        return ABSENT
     if text is None or text.strip() == "*":
         return None
     found = version(text) or ""
@@ -79,7 +89,7 @@ def unchanged(request: Request, answer: Answer) -> bool:
     """Whether the caller has this version already: If-None-Match, or without it If-Modified-Since."""
     known = request.header("if-none-match")
     if known is not None:
-        return known.strip() == "*" or str(answer.version) in [version(tag) for tag in known.split(",")]
+        return known.strip() == "*" or (answer.version is not None and str(answer.version) in map(version, known.split(",")))
     since = request.header("if-modified-since")
     if since is None or answer.updated is None:
         return False
@@ -97,11 +107,12 @@ def http_date(moment: datetime) -> str:
 
 def written(answer: Answer, base: str) -> dict[str, str]:
     """The headers that say what an answer is about."""
-    found = {}
+    found = {**UNCACHED}
     if answer.version is not None:
         found["ETag"] = weak_etag(str(answer.version))
     if answer.updated is not None:
         found["Last-Modified"] = http_date(answer.updated)
     if answer.location is not None:
-        found["Location"] = f"{base}/{answer.location}"
+        # Of an update, HAPI's client takes the id and version from here, and fhir-kindling, in a Bundle, from its `location`.
+        found["Location" if answer.status == HTTPStatus.CREATED else "Content-Location"] = f"{base}/{answer.location}"
     return found

@@ -87,7 +87,16 @@ def _told(request: Request, path: str, page: timeline.Page) -> Answer:
 
 
 def _version(base: str, stored: Stored) -> str:
-    method, status = ("DELETE", 204) if stored.deleted else ("POST", 201) if stored.version == 1 else ("PUT", 200)
+    method, status = _made(stored)
     url = stored.type if method == "POST" else stored.reference
     after = {"request": {"method": method, "url": url}, "response": response(Answer.of(stored, status))}
     return entry({"fullUrl": f"{base}/{stored.reference}"}, stored.text or None, after)
+
+
+def _made(stored: Stored) -> tuple[str, int]:
+    """How a version came to be: the method, and the status it was answered with. A patch is an update of the whole resource."""
+    if stored.deleted:
+        return "DELETE", 204
+    if stored.put:
+        return "PUT", 201
+    return ("POST", 201) if stored.version == 1 else ("PUT", 200)

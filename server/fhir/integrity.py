@@ -1,44 +1,47 @@
 """Referential integrity, where it is asked for: what a write refers to is there, and what it deletes is referred to by nothing.
 
-Checked before the write, not in one step with it: docs/decisions/006. http://hl7.org/fhir/R4/http.html#delete
+Judged in the transaction of the write, which meets the others that could make it untrue: docs/decisions/006.
+http://hl7.org/fhir/R4/http.html#delete
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from pymongo.client_session import ClientSession
 
 from adapter.errors import Conflict, NotApplicable
 from adapter.fhir import references
+from adapter.store import claims
 from adapter.store.index import KEYS
-from adapter.store.repository import Repository
+from adapter.store.repository import Also, Repository
 from adapter.store.search_parameters import table
 from server.fhir.writes import Write
 
 
-def check(repository: Repository, base: str, writes: Sequence[Write]) -> None:
-    """Raise NotApplicable for a reference to what is not here, Conflict for a deletion that would leave one.
+def guard(repository: Repository, base: str, due: Sequence[Write]) -> Also:
+    """What a transaction does after these writes: it raises NotApplicable for a reference to what is not here, Conflict for a deletion
+    that leaves one.
 
     A reference that is followed is one by Type/id, relative or under our own base. A deletion is refused where a search parameter of
     another resource finds what is deleted; references that no search parameter finds do not hold it.
     """
-    due = [write for write in writes if write.found is None]
-    _check_targets(repository, base, due, {write.reference for write in writes if write.raw is not None})
-    for type in {write.type for write in due if write.raw is None}:
-        _check_referrers(repository, [write for write in due if write.raw is None and write.type == type], due)
-
-
-def _check_targets(repository: Repository, base: str, due: Sequence[Write], made: set[str]) -> None:
-    gone = {write.reference for write in due if write.raw is None}
+    made = {write.reference for write in due if write.raw is not None}
+    deleted = [write for write in due if write.raw is None]
     wanted: dict[str, set[str]] = defaultdict(set)
-    for write in due:
-        for type, id in _targets(write, base):
-            if f"{type}/{id}" in gone:
-                raise NotApplicable(f"This {write.type} refers to a {type} that is deleted with it.")
-            if f"{type}/{id}" not in made:
-                wanted[type].add(id)
-    for type, ids in wanted.items():
-        found = repository.find_many(type, ids)
-        if any(id not in found or found[id].deleted for id in ids):
-            raise NotApplicable(f"There is a reference to a {type} that is not here.")
+    for type, id in (target for write in due for target in _targets(write, base)):
+        if f"{type}/{id}" not in made:
+            wanted[type].add(id)
+    for type in wanted:
+        repository.collection(type)
+
+    def check(session: ClientSession) -> None:
+        referred = [f"{type}/{id}" for type, ids in wanted.items() for id in sorted(ids)]
+        claims.meet(repository.database, referred, [write.reference for write in deleted], session)
+        _check_targets(repository, wanted, session)
+        if deleted:
+            _check_referrers(repository, deleted, session)
+
+    return check
 
 
 def _targets(write: Write, base: str) -> Iterator[tuple[str, str]]:
@@ -48,11 +51,17 @@ def _targets(write: Write, base: str) -> Iterator[tuple[str, str]]:
             yield split[0], split[1]
 
 
-def _check_referrers(repository: Repository, deleted: Sequence[Write], due: Sequence[Write]) -> None:
+def _check_targets(repository: Repository, wanted: Mapping[str, set[str]], session: ClientSession) -> None:
+    for type, ids in wanted.items():
+        query = {"_id": {"$in": sorted(ids)}, "fhir.deleted": False}
+        if len([*repository.database[type].find(query, {"_id": 1}, session=session, batch_size=len(ids) + 1)]) < len(ids):
+            raise NotApplicable(f"There is a reference to a {type} that is not here.")
+
+
+def _check_referrers(repository: Repository, deleted: Sequence[Write], session: ClientSession) -> None:
     keys = [write.reference for write in deleted]
+    # Which types there are is read after the meeting: a type that another transaction stores the first of is among them.
     for type in repository.types():
-        if type in table():
-            rewritten = [write.id for write in due if write.type == type]
-            query = {f"fhir.index.{KEYS}": {"$in": keys}, "fhir.deleted": False, "_id": {"$nin": rewritten}}
-            if next(repository.scan(type, query), None):
-                raise Conflict(f"A {type} refers to this {deleted[0].type}.")
+        query = {f"fhir.index.{KEYS}": {"$in": keys}, "fhir.deleted": False}
+        if type in table() and repository.database[type].find_one(query, {"_id": 1}, session=session):
+            raise Conflict(f"A {type} refers to this {deleted[0].type}.")

@@ -1,6 +1,8 @@
 """The interactions, each a function (request, repository, names in the path) → Answer. http://hl7.org/fhir/R4/http.html"""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from adapter.errors import Invalid, NotFound
 from adapter.fhir.resource import Raw, dumps
@@ -8,14 +10,14 @@ from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 from server.errors import MethodNotAllowed
-from server.fhir import headers, integrity, patch, shapes, writes
+from server.fhir import headers, integrity, patch, shapes, subscriptions, writes
 from server.fhir.messages import Answer, Request, is_number
 
 
 def read(request: Request, repository: Repository, type: str, id: str) -> Answer:
     """The current version as it is stored, or the part of it that `_summary` or `_elements` ask for; 304 where the caller has it."""
     parameters(type)
-    return _as_asked(request, Answer.of(repository.read(type, id)))
+    return _as_asked(request, Answer.of(repository.row(type, id)))
 
 
 def vread(request: Request, repository: Repository, type: str, id: str, version: str) -> Answer:
@@ -41,27 +43,28 @@ def write(request: Request, repository: Repository, type: str, id: str | None = 
     known = [(type, id)] if id else []
 
     def plan() -> list[writes.Write]:
-        return checked(request, repository, [planned(request, writes.Plan(repository, request.base, known), type, id)])
+        return [planned(request, writes.Plan(repository, request.base, known), type, id)]
 
-    [(done, stored)] = writes.settle(repository, plan)
+    [(done, stored)] = settled(request, repository, plan)
     return told(request, done, stored)
 
 
-def checked(request: Request, repository: Repository, planned: list[writes.Write]) -> list[writes.Write]:
-    """The writes, which leave no reference to what is not here where the server is to see to that."""
-    if request.integrity:
-        integrity.check(repository, request.base, planned)
-    return planned
+def settled(request: Request, repository: Repository, plan: Callable[[], Sequence[writes.Write]]) -> list[tuple[writes.Write, Stored]]:
+    """The writes that `plan` decides on, carried out; they leave no reference to what is not here where the server is to see to that."""
+    return writes.settle(repository, plan, partial(integrity.guard, repository, request.base) if request.integrity else None)
 
 
 def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
     """The write that a request asks for, decided. Raises Invalid where its path does not fit its method, and what the plan raises."""
-    expected = headers.if_match(request)
+    return subscriptions.accepted(request, plan.repository, _planned(request, plan, type, id))
+
+
+def _planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
+    expected = headers.expected(request)
     criteria = [(name, value) for name, value in request.params if name not in headers.SHAPING]
     match request.method, id, bool(criteria):
-        case "POST", None, False:
-            condition = request.header("if-none-exist")
-            return plan.create(type, _content(request), None if condition is None else writes.criteria(condition))
+        case "POST", None, _:
+            return plan.create(type, _content(request), _none_exist(request, type, criteria))
         case "PUT", str(id), False:
             return plan.update(type, id, _content(request), expected)
         case "PUT", None, True:
@@ -75,6 +78,24 @@ def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> w
         case "DELETE", None, True:
             return plan.delete_selected(type, criteria, expected)
     raise Invalid("The path and its parameters do not fit the method.")
+
+
+def _none_exist(request: Request, type: str, criteria: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+    """The condition of a create: R4 has it in If-None-Exist, HAPI's client there as a whole URL, fhirpy in the URL of the request.
+
+    Raises Invalid where there are two, or it is about another type.
+    """
+    condition = request.header("if-none-exist")
+    if condition is None:
+        return criteria or None
+    if criteria:
+        raise Invalid("A create has one condition: in If-None-Exist or in the URL.")
+    place, _, rest = condition.partition("?")
+    if not rest or "=" in place:
+        return writes.criteria(condition)
+    if place and place.rpartition("/")[2] != type:
+        raise Invalid(f"If-None-Exist is not about {type}.")
+    return writes.criteria(rest)
 
 
 def _content(request: Request) -> Raw:
@@ -95,8 +116,7 @@ def told(request: Request, write: writes.Write, stored: Stored) -> Answer:
         text = None
     elif wanted == "OperationOutcome":
         text = dumps(_note("Created." if write.creates else "It is stored."))
-    location = f"{stored.type}/{stored.id}/_history/{stored.version}"
-    return Answer(status, text, stored.version, stored.updated, location if write.creates or write.found else None)
+    return Answer(status, text, stored.version, stored.updated, f"{stored.type}/{stored.id}/_history/{stored.version}")
 
 
 def _note(text: str, severity: str = "information") -> Raw:

@@ -11,6 +11,10 @@ from adapter.errors import Invalid
 from adapter.fhir.bundle import weak_etag
 from adapter.fhir.resource import Raw, dumps, parse_resource
 from adapter.store.documents import Stored
+from adapter.store.rows import Row
+
+ABSENT = -1
+"""Where a version is expected: there must be none yet."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Request:
     """What a search does with parameters that are not known, where the caller has no preference: strict or lenient."""
     integrity: bool = False
     """Whether a write must leave no reference to what is not here."""
+    subscribers: Sequence[str] = ()
+    """The URLs under which notifications may be sent, besides this machine."""
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -53,7 +59,7 @@ class Answer:
     location: str | None = None
 
     @staticmethod
-    def of(stored: Stored, status: int = 200) -> "Answer":
+    def of(stored: Stored | Row, status: int = 200) -> "Answer":
         """A version of a resource, as it is stored."""
         return Answer(status, stored.text or None, stored.version, stored.updated)
 

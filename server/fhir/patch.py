@@ -5,34 +5,41 @@ import binascii
 from collections.abc import Callable
 
 from adapter.errors import Invalid, UnsupportedMedia
-from adapter.fhir.resource import Raw, decode
-from server.fhir import fhirpath_patch, headers, json_patch
+from adapter.fhir.resource import Raw, decode, parse
+from server.fhir import fhirpath_patch, headers, json_patch, merge_patch
 from server.fhir.messages import Request
 
-JSON_PATCH = "application/json-patch+json"
-FORMATS = (JSON_PATCH, headers.FHIR_JSON)
+_CHANGES = {"application/json-patch+json": json_patch.change, "application/merge-patch+json": merge_patch.change}
+FORMATS = (*_CHANGES, headers.FHIR_JSON)
 
 
 def of(request: Request) -> Callable[[Raw], Raw]:
-    """The change that a PATCH asks for: a JSON Patch, a FHIRPath Patch in Parameters, or, in a Bundle, a Binary with a JSON Patch.
+    """The change that a PATCH asks for: a JSON Patch or Merge Patch (in a Bundle, in a Binary), or a FHIRPath Patch in Parameters.
 
     Raises UnsupportedMedia for any other format, Invalid for what is no patch.
     """
-    if isinstance(request.body, bytes) and headers.content_kind(request) == JSON_PATCH:
-        return json_patch.change(decode(request.body))
-    headers.check_content(request, JSON_PATCH)
+    if isinstance(request.body, bytes):
+        kind = headers.content_kind(request)
+        if kind in _CHANGES:
+            return _CHANGES[kind](decode(request.body))
+        headers.check_content(request, *_CHANGES)
+        # fhirpy sends the elements to change, and calls them plain JSON.
+        if kind == "application/json" and (elements := parse(request.body)).get("resourceType") != "Parameters":
+            return merge_patch.change(elements)
     raw = request.resource()
     if raw.get("resourceType") == "Binary" and not isinstance(request.body, bytes):
-        return json_patch.change(decode(_unpacked(raw)))
+        return _packed(raw)
     if raw.get("resourceType") != "Parameters":
-        raise Invalid(f"A patch is Parameters with a FHIRPath Patch, or {JSON_PATCH}.")
+        raise Invalid(f"A patch is Parameters with a FHIRPath Patch, {' or '.join(_CHANGES)}.")
     return fhirpath_patch.change(raw)
 
 
-def _unpacked(binary: Raw) -> bytes:
-    if binary.get("contentType") != JSON_PATCH:
-        raise UnsupportedMedia(f"A Binary for a patch holds {JSON_PATCH}.")
+def _packed(binary: Raw) -> Callable[[Raw], Raw]:
+    kind = str(binary.get("contentType"))
+    if kind not in _CHANGES:
+        raise UnsupportedMedia(f"A Binary for a patch holds {' or '.join(_CHANGES)}.")
     try:
-        return base64.b64decode(binary.get("data") or "", validate=True)
+        data = base64.b64decode(binary.get("data") or "", validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise Invalid("The data of the Binary is not base64.", expression=["Binary.data"]) from None
+    return _CHANGES[kind](decode(data))

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from adapter.fhir.resource import dumps
 from adapter.store.repository import Repository
 from server.errors import of_http
 from server.fhir import bundles, capability, headers, history, interactions, searches
@@ -15,12 +14,13 @@ from server.fhir.operations import registry
 Handler = Callable[..., Answer]
 
 
-def endpoint(repository: Repository) -> Callable[[Request], Answer]:
-    """The function that answers a request from this repository, or raises a CasebridgeError."""
-    statement = capability.statement(repository.clock())
+def endpoint(repository: Repository, *, cors: bool = False, integrity: bool = False) -> Callable[[Request], Answer]:
+    """The function that answers a request from this repository, or raises a CasebridgeError; metadata tells of `cors` and `integrity`."""
+    since = repository.clock()
+    statement = capability.statement(since, cors=cors, integrity=integrity)
 
     def metadata(request: Request, _: Repository) -> Answer:
-        return Answer(200, dumps({**statement, "implementation": {"description": "casebridge", "url": request.base}}))
+        return capability.read(request, statement, since)
 
     def submit(request: Request, repository: Repository) -> Answer:
         return bundles.submit(request, repository, answer)

@@ -1,12 +1,11 @@
 """Search as FHIR's HTTP has it: of a type, of a compartment, of all types; GET and POST. http://hl7.org/fhir/R4/http.html#search"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from adapter.errors import Invalid
 from adapter.fhir.resource import Raw, dumps
-from adapter.store import search
+from adapter.store import across, search
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
 from server.fhir import headers, shapes
@@ -29,42 +28,23 @@ def of_compartment(request: Request, repository: Repository, owner: str, id: str
 
 
 def of_system(request: Request, repository: Repository) -> Answer:
-    """A page of a search of several types or all, type after type, by parameters that all of them have."""
+    """A page of a search of several types or all, by parameters that all of them have: type after type, or in the order of `_sort`."""
     params = _params(request)
     named = [type for name, value in params if name == "_type" for type in value.split(",")]
     types = sorted(dict.fromkeys(named)) or sorted(type for type in repository.types() if type in table())
-    if len(types) > 1 and any(name == "_sort" for name, _ in params):
-        raise Invalid("_sort needs a search of one type.", expression=["_sort"])
-    first, _, cursor = (request.param("_cursor") or "").partition(".")
+    ordered = len(types) > 1 and any(name == "_sort" for name, _ in params)
+    text = request.param("_cursor") or ""
+    first, _, cursor = ("", "", text) if ordered else text.partition(".")
     rest = [(name, value) for name, value in params if name not in ("_type", "_cursor")]
+    behind = [("_cursor", cursor)] if cursor else []
     queries = [
-        _parsed(request, type, [*_fitting(rest, type), *([("_cursor", cursor)] if cursor and type == first else [])], None)
-        for type in types
+        _parsed(request, repository, type, [*_fitting(rest, type), *(behind if ordered or type == first else [])], None) for type in types
     ]
-    page = search.Result([], [], 0, None)
-    for query in queries:
-        if query.type >= first:
-            if query.count and len(page.rows) >= query.count:
-                page = replace(page, total=None, cursor=f"{query.type}.")
-                break
-            repository.collection(query.type)
-            found = search.run(repository.database, replace(query, count=query.count - len(page.rows)))
-            page = _joined(page, query.type, found)
-            if page.cursor:
-                break
-    if queries and (first or page.cursor):
-        page = replace(page, total=sum(search.total(repository.database, query) for query in queries) if queries[0].accurate else None)
+    for type in types:
+        repository.collection(type)
+    database = repository.database
+    page = across.in_order(database, queries) if ordered else across.by_type(database, queries, first)
     return _told(request, "", params, page, [name for query in queries for name in query.ignored])
-
-
-def _joined(page: search.Result, type: str, found: search.Result) -> search.Result:
-    return search.Result(
-        [*page.rows, *found.rows],
-        [*page.included, *found.included],
-        None if page.total is None or found.total is None else page.total + found.total,
-        f"{type}.{found.cursor}" if found.cursor else None,
-        page.cut or found.cut,
-    )
 
 
 def _fitting(params: _Params, type: str) -> _Params:
@@ -78,17 +58,21 @@ def _fitting(params: _Params, type: str) -> _Params:
 
 def _searched(request: Request, repository: Repository, type: str, path: str, within: tuple[str, str] | None) -> Answer:
     params = _params(request)
-    query = _parsed(request, type, params, within)
+    query = _parsed(request, repository, type, params, within)
     repository.collection(type)
-    return _told(request, path, params, search.run(repository.database, query), query.ignored)
+    return _told(request, path, params, search.run(repository.database, query, repository.faces), query.ignored)
 
 
-def _parsed(request: Request, type: str, params: _Params, within: tuple[str, str] | None) -> search.Query:
+def _parsed(request: Request, repository: Repository, type: str, params: _Params, within: tuple[str, str] | None) -> search.Query:
     strict = (headers.prefer(request, "handling") or request.handling) != "lenient"
-    return search.parse(type, params, strict=strict, base=request.base, within=within)
+    return search.parse(type, params, strict=strict, base=request.base, within=within, clock=repository.clock)
 
 
 def _params(request: Request) -> list[tuple[str, str]]:
+    """The parameters of the URL and the form, without the empty ones: they "are not an error - they are just ignored by the server" (R4).
+
+    In a condition that guards a write an empty one is refused.
+    """
     params = list(request.params)
     if request.method == "POST":
         headers.check_content(request, _FORM)
@@ -96,7 +80,7 @@ def _params(request: Request) -> list[tuple[str, str]]:
             params += parse_qsl(request.body.decode() if isinstance(request.body, bytes) else "", keep_blank_values=True)
         except ValueError:
             raise Invalid("The form in the body is not UTF-8.") from None
-    return params
+    return [(name, value) for name, value in params if value]
 
 
 def _told(request: Request, path: str, params: _Params, found: search.Result, ignored: Sequence[str]) -> Answer:

@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import parse_qsl
 
 from pymongo.client_session import ClientSession
@@ -15,8 +16,9 @@ from adapter.store import claims, search
 from adapter.store.documents import Change, Document, Stored
 from adapter.store.joins import settled
 from adapter.store.matching import candidate, matches
-from adapter.store.repository import Repository
+from adapter.store.repository import Also, Repository
 from adapter.store.search_parameters import parameters
+from server.fhir.messages import ABSENT
 
 # Every round that fails means that another writer's round succeeded.
 _ROUNDS = 100
@@ -32,6 +34,8 @@ class Write:
     raw: Raw | None = None
     expect: int = 0
     creates: bool = False
+    put: bool = False
+    """Whether it creates under an id of the caller's."""
     claim: claims.Claim | None = None
     found: Stored | None = None
 
@@ -72,7 +76,7 @@ class Plan:
         stored = self._selected(type, criteria)
         return replace(write, id=stored.id, creates=False, found=stored) if stored else self._planned(replace(write, claim=claim))
 
-    def update(self, type: str, id: str, raw: Raw, if_match: int | None) -> Write:
+    def update(self, type: str, id: str, raw: Raw, expected: int | None) -> Write:
         """A new version of a resource, or the resource under this id. Raises Invalid, VersionConflict."""
         _check(type, raw)
         if "id" not in raw:
@@ -80,9 +84,9 @@ class Plan:
         if raw["id"] != id:
             raise Invalid("The id in the resource is not the id in the URL.", expression=[f"{type}.id"])
         check_id(id)
-        return self._over(type, id, raw, self._current(type, id, if_match))
+        return self._over(type, id, raw, self._current(type, id, expected))
 
-    def update_selected(self, type: str, criteria: Criteria, raw: Raw, if_match: int | None) -> Write:
+    def update_selected(self, type: str, criteria: Criteria, raw: Raw, expected: int | None) -> Write:
         """A new version of the one resource that is selected, or the first of a new one; an id in `raw` must be the selected one's.
 
         Raises Invalid, MultipleMatches, VersionConflict, Conflict where the id of a new one is in use.
@@ -94,9 +98,9 @@ class Plan:
         if stored:
             if id not in (None, stored.id):
                 raise Invalid("The id in the resource is not that of the resource that is selected.", expression=[f"{type}.id"])
-            _expect(stored, type, if_match)
+            _expect(stored, type, expected)
             return self._over(type, stored.id, raw, stored)
-        _expect(None, type, if_match)
+        _expect(None, type, expected)
         if id is None:
             return self._planned(Write(type, str(uuid.uuid4()), raw, creates=True, claim=claim))
         check_id(id)
@@ -105,36 +109,36 @@ class Plan:
             raise Conflict("The condition selects nothing, and the id in the resource is another's.", expression=[f"{type}.id"])
         return self._over(type, id, raw, current, claim)
 
-    def patch(self, type: str, id: str, change: Callable[[Raw], Raw], if_match: int | None) -> Write:
+    def patch(self, type: str, id: str, change: Callable[[Raw], Raw], expected: int | None) -> Write:
         """A new version of a resource, patched. Raises NotFound, Gone, and what `change` raises."""
         parameters(type)
-        current = self._current(type, id, if_match)
+        current = self._current(type, id, expected)
         if current is None:
             raise NotFound(f"There is no {type} with this id.")
         if current.deleted:
             raise Gone(f"This {type} was deleted in version {current.version}.")
         return self._patched(current, change)
 
-    def patch_selected(self, type: str, criteria: Criteria, change: Callable[[Raw], Raw], if_match: int | None) -> Write:
+    def patch_selected(self, type: str, criteria: Criteria, change: Callable[[Raw], Raw], expected: int | None) -> Write:
         """A new version of the one resource that is selected. Raises NotFound, MultipleMatches, and what `change` raises."""
         stored = self._selected(type, criteria)
         if stored is None:
             raise NotFound("The condition selects nothing to patch.")
-        _expect(stored, type, if_match)
+        _expect(stored, type, expected)
         return self._patched(stored, change)
 
-    def delete(self, type: str, id: str, if_match: int | None) -> Write:
+    def delete(self, type: str, id: str, expected: int | None) -> Write:
         """The deletion of a resource; of what is not there, nothing. Raises VersionConflict."""
         parameters(type)
-        current = self._current(type, id, if_match)
+        current = self._current(type, id, expected)
         if current is None:
             return self._planned(self._nothing(type, id))
         return self._planned(Write(type, id, None, current.version, found=current if current.deleted else None))
 
-    def delete_selected(self, type: str, criteria: Criteria, if_match: int | None) -> Write:
+    def delete_selected(self, type: str, criteria: Criteria, expected: int | None) -> Write:
         """The deletion of the one resource that is selected, or nothing. Raises MultipleMatches, VersionConflict."""
         stored = self._selected(type, criteria)
-        _expect(stored, type, if_match)
+        _expect(stored, type, expected)
         return self._planned(Write(type, stored.id, None, stored.version)) if stored else self._nothing(type, "")
 
     def select(self, type: str, criteria: Criteria) -> list[Stored]:
@@ -143,7 +147,8 @@ class Plan:
             raise Invalid("A condition needs search parameters, and none of those that only shape the answer.")
         mine = [write for write in self._by_type[type] if write.found is None]
         kept = {write.id for write in mine if write.expect}
-        query = settled(self.repository.database, replace(search.parse(type, criteria, base=self.base), count=2 + len(kept)))
+        query = search.parse(type, criteria, base=self.base, clock=self.repository.clock)
+        query = settled(self.repository.database, replace(query, count=2 + len(kept)))
         rows = search.run(self.repository.database, query).rows
         found = [Stored(type, row.id, row.version, row.updated, deleted=False, text=row.text) for row in rows if row.id not in kept]
         for write in mine:
@@ -169,14 +174,14 @@ class Plan:
     def _find(self, type: str, id: str) -> Stored | None:
         return self._known[type, id] if (type, id) in self._known else self.repository.find(type, id)
 
-    def _current(self, type: str, id: str, if_match: int | None) -> Stored | None:
+    def _current(self, type: str, id: str, expected: int | None) -> Stored | None:
         current = self._find(type, id)
-        _expect(current, type, if_match)
+        _expect(current, type, expected)
         return current
 
     def _over(self, type: str, id: str, raw: Raw, current: Stored | None, claim: claims.Claim | None = None) -> Write:
         fresh = current is None or current.deleted
-        return self._planned(Write(type, id, raw, current.version if current else 0, creates=fresh, claim=claim))
+        return self._planned(Write(type, id, raw, current.version if current else 0, creates=fresh, put=fresh, claim=claim))
 
     def _patched(self, current: Stored, change: Callable[[Raw], Raw]) -> Write:
         raw = change(current.raw)
@@ -199,20 +204,22 @@ class Plan:
         return write
 
 
-def settle(repository: Repository, plan: Callable[[], Sequence[Write]]) -> list[tuple[Write, Stored]]:
-    """Plan and commit, all or nothing; where another writer came in between, plan again. Raises what `plan` raises."""
+def settle(
+    repository: Repository, plan: Callable[[], Sequence[Write]], guard: Callable[[Sequence[Write]], Also] | None = None
+) -> list[tuple[Write, Stored]]:
+    """Plan and commit, all or nothing; where another writer came in between, plan again. Raises what `plan` and `guard` raise.
+
+    `guard` makes of the writes that are due what else their transaction must find true.
+    """
     for _ in range(_ROUNDS):
         writes = plan()
         due = [write for write in writes if write.found is None]
         if not due:
             return [(write, write.found) for write in writes if write.found]
+        changes = [Change(write.type, write.id, write.raw, write.expect, put=write.put) for write in due]
+        steps: list[Also] = [partial(_claim, repository, due), *([guard(due)] if guard else [])]
         try:
-            stored = iter(
-                repository.commit(
-                    [Change(write.type, write.id, write.raw, write.expect) for write in due],
-                    also=lambda session, due=due: _claim(repository, due, session),  # type: ignore[misc]
-                )
-            )
+            stored = iter(repository.commit(changes, also=partial(_each, steps)))
         except VersionConflict:
             continue
         return [(write, write.found or next(stored)) for write in writes]
@@ -241,9 +248,16 @@ def _check(type: str, raw: Raw) -> None:
     check_codes(raw)
 
 
-def _expect(current: Stored | None, type: str, if_match: int | None) -> None:
-    if if_match is not None and (current is None or current.deleted or current.version != if_match):
-        raise VersionConflict(f"If-Match does not name the current version of this {type}.")
+def _expect(current: Stored | None, type: str, expected: int | None) -> None:
+    version = current.version if current and not current.deleted else ABSENT
+    if expected not in (None, version):
+        told = f"There is a {type} already." if expected == ABSENT else f"If-Match does not name the current version of this {type}."
+        raise VersionConflict(told)
+
+
+def _each(steps: Sequence[Also], session: ClientSession) -> None:
+    for step in steps:
+        step(session)
 
 
 def _claim(repository: Repository, writes: Sequence[Write], session: ClientSession) -> None:

@@ -1,7 +1,7 @@
 """What is measured on: the Synthea sets beside the project where they are there, else the fixture."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import zstandard
@@ -9,6 +9,9 @@ import zstandard
 from adapter.fhir.resource import Raw, parse, resource_type
 from tests.bench.figures import Skipped
 from tests.mapping.data import SHARED, synthea
+
+Readable = Callable[[], Iterator[bytes]]
+"""Resources that can be read more than once, one text each."""
 
 # Who is referred to before who refers: HAPI refuses a reference to what it does not have yet.
 _FIRST = ("Organization", "Location", "Practitioner", "Patient", "Medication", "Device", "Encounter", "Condition", "CareTeam")
@@ -24,13 +27,20 @@ def small() -> tuple[str, list[bytes]]:
 
 def large() -> Iterator[bytes]:
     """The resources of ../shared/synthea-a, one text each, as they are read. Raises Skipped where it is not there."""
+    paths = large_files()
+    return (line.rstrip(b"\n") for path in paths for line in lines(path) if line.strip())
+
+
+def large_files() -> list[Path]:
+    """The files of ../shared/synthea-a. Raises Skipped where it is not there."""
     paths = sorted((SHARED / "synthea-a").glob("*.ndjson.zst"))
     if not paths:
         raise Skipped("../shared/synthea-a is not here")
-    return (line.rstrip(b"\n") for path in paths for line in _lines(path) if line.strip())
+    return paths
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that zstandard compressed."""
     with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
         yield from io.BufferedReader(stream)
 

@@ -13,6 +13,10 @@ class Skipped(Exception):
     """Something that a measurement needs is not here; the text says what."""
 
 
+class Broken(Exception):
+    """What was to be measured does not do its work; the text says how."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """One number, taken once a round."""

@@ -40,7 +40,12 @@ class Options:
 
 
 class Hapi:
-    """A HAPI server. `url` is its FHIR base, `pid` its process or None where somebody else runs it."""
+    """A HAPI server. `url` is its FHIR base, `pid` its process or None where somebody else runs it.
+
+    `seconds` is how long it took from its launch to its first answer.
+    """
+
+    seconds = 0.0
 
     def __init__(
         self, url: str, process: subprocess.Popen[bytes] | None = None, folder: tempfile.TemporaryDirectory[str] | None = None
@@ -53,14 +58,20 @@ class Hapi:
         return self._process.pid if self._process else None
 
     @classmethod
-    def start(cls, *, heap: str = "1g", **options: int | bool | str) -> Self:
+    def start(cls, *, heap: str = "1g", optimised: bool = False, **options: int | bool | str) -> Self:
         """A new server on loopback that answers, built first where needed. `options` are the fields of `Options`.
+
+        `optimised` leaves Java its second compiler: a slower start, faster answers after minutes.
 
         It ends with `stop()`, and by itself when this process is gone. Raises java.JavaError.
         """
         settings = dataclasses.asdict(Options(**options))  # type: ignore[arg-type]
         command = java.command(
-            PROJECT, "casebridge.live.Server", heap=heap, jvm=(f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}",)
+            PROJECT,
+            "casebridge.live.Server",
+            heap=heap,
+            optimised=optimised,
+            jvm=(f"-Dlogback.configurationFile={PROJECT / 'logback.xml'}",),
         )
         command += [f"{name}={value}" for name, value in settings.items()]
         folder = tempfile.TemporaryDirectory(prefix="casebridge-hapi-")
@@ -79,7 +90,8 @@ class Hapi:
         except BaseException:
             hapi.stop()
             raise
-        java.say(f"HAPI answers at {hapi.url} after {time.monotonic() - began:.0f} s (pid {hapi.pid})")
+        hapi.seconds = time.monotonic() - began
+        java.say(f"HAPI answers at {hapi.url} after {hapi.seconds:.0f} s (pid {hapi.pid})")
         return hapi
 
     def empty(self) -> None:

@@ -293,3 +293,11 @@ def test_the_same_transaction_with_conditions_does_nothing_the_second_time(fhir)
     assert statuses(fhir.send("POST", "", bundle)) == ["201 Created"] * 5
     assert statuses(fhir.send("POST", "", bundle)) == ["200 OK"] * 5
     assert count(fhir) == 5
+
+
+def test_a_read_of_a_transaction_sees_its_writes_and_fails_alone(fhir):
+    asked = transaction(entry("GET", "Patient/p"), entry("GET", "Patient/none"), entry("PUT", "Patient/p", patient(id="p")))
+    first, second, third = fhir.send("POST", "", asked).json["entry"]
+    assert (first["response"]["status"][:3], first["resource"]["id"]) == ("200", "p")
+    assert (second["response"]["status"][:3], second["response"]["outcome"]["issue"][0]["code"]) == ("404", "not-found")
+    assert third["response"]["status"][:3] == "201"

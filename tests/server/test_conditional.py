@@ -1,4 +1,4 @@
-"""Conditional update, patch and delete: http://hl7.org/fhir/R4/http.html#cond-update"""
+"""Conditional create, update, patch and delete: http://hl7.org/fhir/R4/http.html#cond-update"""
 
 import pytest
 
@@ -7,6 +7,36 @@ from .fhir import SYSTEM, assert_outcome, patient
 ONE = f"Patient?identifier={SYSTEM}|1"
 JSON_PATCH = "application/json-patch+json"
 MALE = [{"op": "add", "path": "/gender", "value": "male"}]
+
+
+def test_a_create_may_have_its_condition_in_the_url(fhir):
+    made = fhir.send("POST", ONE, patient())
+    found = fhir.send("POST", ONE, patient(gender="male"))
+    assert (made.status_code, found.status_code) == (201, 200)
+    assert found.json == made.json
+    fhir.create(patient())
+    assert_outcome(fhir.send("POST", ONE, patient()), 412, "multiple-matches")
+
+
+@pytest.mark.parametrize("form", ["identifier={0}|1", "?identifier={0}|1", "Patient?identifier={0}|1", "http://localhost/fhir/{1}"])
+def test_if_none_exist_may_be_a_whole_url(fhir, form):
+    made = fhir.create(patient(), If_None_Exist=form.format(SYSTEM, ONE))
+    assert fhir.create(patient(), If_None_Exist=form.format(SYSTEM, ONE)) == made
+
+
+def test_a_question_mark_in_a_value_is_part_of_it(fhir):
+    first, second = ({"resourceType": "ValueSet", "status": "active", "url": f"https://h.example/{name}?x"} for name in ("a", "b"))
+    fhir.create(first, If_None_Exist=f"url={first['url']}")
+    assert fhir.create(second, If_None_Exist=f"url={second['url']}")["url"] == second["url"]
+
+
+def test_if_none_exist_of_another_type_is_refused(fhir):
+    assert_outcome(fhir.send("POST", "Patient", patient(), If_None_Exist="Group?identifier=1"), 400, "invalid")
+
+
+def test_a_create_has_one_condition(fhir):
+    assert_outcome(fhir.send("POST", ONE, patient(), If_None_Exist=f"identifier={SYSTEM}|1"), 400, "invalid")
+    assert_outcome(fhir.send("POST", "Patient?_count=1", patient()), 400, "invalid")
 
 
 def test_an_update_of_what_is_not_there_creates(fhir):

@@ -5,7 +5,7 @@ import pytest
 from adapter.store.repository import Repository
 from server import create_app
 
-from .fhir import Fhir, assert_outcome, patient
+from .fhir import Fhir, assert_outcome, entry, patient
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,13 @@ def test_a_body_over_the_limit_is_refused(repository):
 def test_a_resource_that_mongodb_cannot_keep_is_refused(fhir):
     big = {"resourceType": "Basic", "code": {"text": "Kanarifugl" * 1_700_000}}
     assert_outcome(fhir.send("POST", "Basic", big), 413, "too-long")
+    assert fhir.put({**big, "id": "b", "code": {"text": "Kanarifugl"}}).status_code == 201
+    assert_outcome(fhir.put({**big, "id": "b"}), 413, "too-long")
+    grown = [{"op": "replace", "path": "/code", "value": big["code"]}]
+    assert_outcome(fhir.send("PATCH", "Basic/b", grown, Content_Type="application/json-patch+json"), 413, "too-long")
+    many = {"resourceType": "Bundle", "type": "transaction", "entry": [entry("POST", "Patient", patient()), entry("POST", "Basic", big)]}
+    assert_outcome(fhir.send("POST", "", many), 413, "too-long")
+    assert (fhir.ids("Patient"), fhir.send("GET", "Basic/b").json["meta"]["versionId"]) == (set(), "1")
 
 
 def test_a_host_that_is_not_ours_is_refused(client):
@@ -127,7 +134,7 @@ def test_a_host_that_is_not_ours_is_refused(client):
 
 def test_what_nobody_expected_gets_a_number_that_the_log_has(database, monkeypatch, caplog):
     repository = Repository(database)
-    monkeypatch.setattr(repository, "read", lambda type, id: {}["Kanarifugl"])
+    monkeypatch.setattr(repository, "row", lambda type, id: {}["Kanarifugl"])
     issue = assert_outcome(Fhir(create_app(repository).test_client()).send("GET", "Patient/1"), 500, "exception")
     number = issue["diagnostics"].split()[-1].rstrip(".")
     assert len(number) == 32

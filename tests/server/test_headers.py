@@ -100,3 +100,42 @@ def test_entries_are_handled_as_the_bundle_prefers(fhir):
     for handling, status in (("strict", "400"), ("lenient", "200")):
         [told] = fhir.send("POST", "", asked, Prefer=f"handling={handling}").json["entry"]
         assert told["response"]["status"][:3] == status
+
+
+def test_an_update_can_ask_that_there_be_none_yet(fhir):
+    assert fhir.put(patient(id="p"), If_None_Match="*").status_code == 201
+    assert_outcome(fhir.put(patient("2", id="p"), If_None_Match="*"), 412, "conflict")
+    fhir.send("DELETE", "Patient/p")
+    assert fhir.put(patient("3", id="p"), If_None_Match=" * ").status_code == 201
+    for number, status in (("3", 412), ("4", 201)):
+        answer = fhir.send("PUT", f"Patient?identifier=https://hospital.example/mrn|{number}", patient(number), If_None_Match="*")
+        assert answer.status_code == status
+
+
+def test_an_entry_can_ask_that_there_be_none_yet(fhir):
+    made = transaction(entry("PUT", "Patient/p", patient(id="p"), ifNoneMatch="*"), entry("POST", "Patient", patient("2")))
+    assert fhir.send("POST", "", made).status_code == 200
+    issue = assert_outcome(fhir.send("POST", "", made), 412, "conflict")
+    assert issue["expression"] == ["Bundle.entry[0]"]
+    assert len(fhir.ids("Patient")) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("PUT", {"If_None_Match": 'W/"1"'}),
+        ("PUT", {"If_None_Match": "*", "If_Match": 'W/"1"'}),
+        ("DELETE", {"If_None_Match": "*"}),
+        ("PATCH", {"If_None_Match": "*", "Content_Type": "application/json-patch+json"}),
+    ],
+)
+def test_any_other_if_none_match_of_a_write_is_refused(fhir, method, headers):
+    fhir.put(patient(id="p"))
+    assert_outcome(fhir.send(method, "Patient/p", [] if method == "PATCH" else patient("2", id="p"), **headers), 400, "invalid")
+    assert fhir.send("GET", "Patient/p").json["meta"]["versionId"] == "1"
+
+
+def test_no_cache_is_let_guess_how_long_an_answer_stays_true(fhir):
+    id = fhir.create(patient())["id"]
+    for path in (f"Patient/{id}", "Patient", "metadata", "Patient/none", f"Patient/{id}/_history"):
+        assert fhir.send("GET", path).headers["Cache-Control"] == "private, no-cache"

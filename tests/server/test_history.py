@@ -91,3 +91,20 @@ def test_the_total_of_a_resources_history_counts_what_is_asked_for(story):
     assert story.send("GET", "Patient/p/_history?_count=1").json["total"] == 4
     assert story.send("GET", f"Patient/p/_history?_count=1&_since={moment(3)}").json["total"] == 2
     assert "total" not in story.send("GET", "Patient/_history").json
+
+
+def test_each_version_says_how_it_was_made(story):
+    entries = story.send("GET", "Patient/p/_history").json["entry"]
+    made = [(item["request"]["method"], item["request"]["url"], item["response"]["status"][:3]) for item in entries]
+    assert made == [("PUT", "Patient/p", "201"), ("DELETE", "Patient/p", "204"), ("PUT", "Patient/p", "200"), ("PUT", "Patient/p", "201")]
+
+
+def test_what_was_created_was_posted_and_a_patch_is_an_update(story):
+    id = story.create(patient())["id"]
+    story.send("PATCH", f"Patient/{id}", [{"op": "add", "path": "/active", "value": True}], Content_Type="application/json-patch+json")
+    story.send("PUT", "Patient?identifier=https://hospital.example/mrn|9", patient("9"))
+    made = [
+        (item["resource"]["meta"]["versionId"], item["request"]["method"], item["request"]["url"], item["response"]["status"][:3])
+        for item in story.send("GET", "Patient/_history?_count=3").json["entry"]
+    ]
+    assert sorted(made) == [("1", "POST", "Patient", "201")] * 2 + [("2", "PUT", f"Patient/{id}", "200")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .fhir import SYSTEM, assert_outcome, patient
+from .fhir import SYSTEM, assert_outcome, entry, patient, transaction
 
 URL = "http://localhost/fhir"
 
@@ -58,6 +58,17 @@ def test_an_update_with_the_same_content_makes_no_version(fhir):
     created = fhir.create(patient())
     answer = fhir.put(created)
     assert (answer.status_code, answer.headers["ETag"]) == (200, 'W/"1"')
+
+
+@pytest.mark.parametrize("body", [{"gender": "other"}, {}])
+def test_an_update_says_where_its_version_is(fhir, body):
+    created = fhir.create(patient())
+    answer = fhir.put({**created, **body})
+    assert answer.headers["Content-Location"] == f"{URL}/Patient/{created['id']}/_history/{answer.json['meta']['versionId']}"
+    assert "Location" not in answer.headers
+    entries = transaction(entry("PUT", f"Patient/{created['id']}", {**created, "active": True}))
+    [told] = fhir.send("POST", "", entries).json["entry"]
+    assert told["response"]["location"].startswith(f"Patient/{created['id']}/_history/")
 
 
 def test_an_update_of_an_unknown_id_creates(fhir):

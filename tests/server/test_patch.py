@@ -1,10 +1,13 @@
-"""JSON Patch (RFC 6902) and FHIRPath Patch: http://hl7.org/fhir/R4/http.html#patch"""
+"""JSON Patch (RFC 6902), JSON Merge Patch (RFC 7396) and FHIRPath Patch: http://hl7.org/fhir/R4/http.html#patch"""
+
+import base64
 
 import pytest
 
-from .fhir import assert_outcome, patient
+from .fhir import assert_outcome, entry, patient, transaction
 
 JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 PATIENT = {
     "resourceType": "Patient",
     "id": "p",
@@ -134,6 +137,44 @@ def test_a_copy_cannot_be_doubled_until_the_memory_is_full(json_patch):
     double = {"op": "copy", "from": "/name", "path": "/name/-"}
     assert_outcome(json_patch(*[double] * 100), 422, "processing")
     assert_outcome(json_patch(*[double] * 1001), 400, "invalid")
+
+
+@pytest.mark.parametrize("kind", [MERGE_PATCH, "application/json"])
+@pytest.mark.parametrize(
+    ("patch", "changed"),
+    [
+        ({"gender": "other"}, {"gender": "other"}),
+        ({"telecom": [{"system": "phone", "value": "3"}]}, {"telecom": [{"system": "phone", "value": "3"}]}),
+        ({"birthDate": None, "_birthDate": None}, {"birthDate": None, "_birthDate": None}),
+        ({"maritalStatus": {"text": "x", "coding": None}}, {"maritalStatus": {"text": "x"}}),
+        ({"_birthDate": {"id": "b"}}, {"_birthDate": {**PATIENT["_birthDate"], "id": "b"}}),
+        ({"resourceType": "Patient", "id": "p", "active": True}, {"active": True}),
+        ({}, {}),
+    ],
+)
+def test_a_merge_patch_says_what_elements_are_to_be(fhir, patch, changed, kind):
+    fhir.put(PATIENT)
+    answer = fhir.send("PATCH", "Patient/p", patch, Content_Type=kind)
+    assert answer.status_code == 200, answer.text
+    wanted = {name: value for name, value in {**PATIENT, **changed}.items() if value is not None}
+    assert {name: value for name, value in answer.json.items() if name != "meta"} == wanted
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [[], "Kanarifugl", {"id": "q"}, {"id": None}, {"resourceType": "Group"}, {"bird": "Kanarifugl"}, {"birthDate": "Kanarifugl"}],
+)
+def test_a_merge_patch_that_does_not_fit_is_refused_and_changes_nothing(fhir, patch):
+    fhir.put(PATIENT)
+    assert_outcome(fhir.send("PATCH", "Patient/p", patch, Content_Type=MERGE_PATCH), 400, "invalid")
+    assert fhir.send("GET", "Patient/p").headers["ETag"] == 'W/"1"'
+
+
+def test_a_merge_patch_in_a_transaction_is_in_a_binary(fhir):
+    fhir.put(PATIENT)
+    binary = {"resourceType": "Binary", "contentType": MERGE_PATCH, "data": base64.b64encode(b'{"gender": "other"}').decode()}
+    assert fhir.send("POST", "", transaction(entry("PATCH", "Patient/p", binary))).status_code == 200
+    assert fhir.send("GET", "Patient/p").json["gender"] == "other"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .fhir import SYSTEM, assert_outcome, entry, patient, transaction
+from server import create_app
+
+from .fhir import SYSTEM, Fhir, assert_outcome, entry, patient, transaction
 
 WRITERS = 50
 
@@ -75,8 +77,8 @@ def test_a_condition_that_selects_nothing_in_particular_is_refused(fhir, criteri
 
 def test_of_racing_updates_each_accepted_version_is_kept_and_the_rest_are_told(fhir):
     id = fhir.create(patient())["id"]
-    answers = at_once(WRITERS // 2, lambda turn: fhir.put({**patient(f"w{turn}"), "id": id}, If_Match='W/"1"'))
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: WRITERS // 2 - 1}
+    answers = at_once(WRITERS, lambda turn: fhir.put({**patient(f"w{turn}"), "id": id}, If_Match='W/"1"'))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: WRITERS - 1}
     history = fhir.send("GET", f"Patient/{id}/_history").json["entry"]
     assert [item["resource"]["meta"]["versionId"] for item in history] == ["2", "1"]
 
@@ -135,3 +137,36 @@ def test_racing_updates_without_a_version_all_succeed_one_after_the_other(fhir):
     assert {answer.status_code for answer in answers} == {200}
     history = fhir.send("GET", f"Patient/{id}/_history").json["entry"]
     assert {item["resource"]["identifier"][0]["value"] for item in history} == {"1", *(f"w{turn}" for turn in range(10))}
+
+
+def test_of_racing_updates_that_want_to_be_the_first_one_is(fhir):
+    answers = at_once(20, lambda turn: fhir.put(patient(f"w{turn}", id="p"), If_None_Match="*"))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 412: 19}
+    assert len(fhir.send("GET", "Patient/p/_history").json["entry"]) == 1
+
+
+@pytest.mark.parametrize("turns", range(15))
+def test_what_is_deleted_while_others_refer_to_it_is_referred_to_by_nothing(repository, turns):
+    fhir = Fhir(create_app(repository, integrity=True).test_client())
+    fhir.put(patient(id="p"))
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "Kanarifugl"}, "subject": {"reference": "Patient/p"}}
+    if turns % 2:
+        # The type is stored already, as it mostly is.
+        fhir.send("DELETE", f"Flag/{fhir.create(flag)['id']}")
+
+    def work(turn):
+        return fhir.send("DELETE", "Patient/p") if turn == turns % 4 else fhir.send("POST", "Flag", flag)
+
+    answers = at_once(4, work)
+    statuses = Counter(answer.status_code for answer in answers)
+    gone = fhir.send("GET", "Patient/p").status_code == 410
+    assert statuses == ({204: 1, 422: 3} if gone else {409: 1, 201: 3})
+    assert len(fhir.ids("Flag")) == (0 if gone else 3)
+
+
+def test_racing_references_to_one_resource_are_all_kept(repository):
+    fhir = Fhir(create_app(repository, integrity=True).test_client())
+    fhir.put(patient(id="p"))
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "Kanarifugl"}, "subject": {"reference": "Patient/p"}}
+    answers = at_once(20, lambda turn: fhir.send("POST", "Flag", flag))
+    assert Counter(answer.status_code for answer in answers) == {201: 20}

@@ -19,8 +19,8 @@ def address(repository):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "casebridge.example", "", "127.0.0.1.attacker.example"])
 def test_it_does_not_listen_beyond_loopback(repository, host):
-    with pytest.raises(Forbidden):
-        listen(create_app(repository), host, 0)
+    with pytest.raises(Forbidden), listen(create_app(repository), host, 0):
+        pytest.fail("It listens.")
 
 
 def test_our_own_client_can_do_its_work(address):

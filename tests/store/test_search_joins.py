@@ -4,6 +4,7 @@ import pytest
 
 from adapter.errors import Invalid, NotFound
 from adapter.store import search
+from adapter.store.compartments import members
 
 SYSTEM = "http://x.example/CodeSystem/birds"
 
@@ -134,3 +135,15 @@ def test_a_compartment_has_what_its_parameters_say_and_no_more(clinic, repositor
         within("p", type="Organization")
     with pytest.raises(NotFound):
         within("p", owner="Organization")
+
+
+def test_a_reference_that_makes_no_member_does_not_lead_into_a_compartment(save, repository):
+    save(
+        "Observation",
+        about={"focus": [{"reference": "Patient/p"}], "subject": {"reference": "Patient/q"}},
+        named={"subject": {"reference": "Patient/q"}, "instantiatesUri": "Patient/p"},
+        whose={"subject": {"reference": "Patient/p"}, "focus": [{"reference": "Patient/p"}]},
+    )
+    found = search.run(repository.database, search.parse("Observation", (), within=("Patient", "p")))
+    assert [row.id for row in found.rows] == ["whose"]
+    assert [row.id for row in members(repository.database, "Patient", "p", "Observation")] == ["whose"]

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapter.store import search
 from adapter.store.values import soundex
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
@@ -126,3 +127,31 @@ def test_soundex_is_the_national_archives(word, code):
 def test_a_name_is_found_by_its_sound(save, find):
     save("Patient", a={"name": [{"family": "Kanarifugl"}]}, b={"name": [{"family": "Canary"}]})
     assert find("Patient", ("phonetic", "Kanaryfukl")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "ids"),
+    [
+        # On 2025-04-22 a tenth of the gap to 2015-04-24 is a year and a day.
+        ("date", "ap2015-04-24", ["near", "day", "late"]),
+        ("date", "ap2015-04-24T10:00:00Z", ["near", "day", "late"]),
+        ("date", "ap2025-04-22", ["today", "open"]),
+        ("date", "ap2045-04-17", ["future", "open"]),
+        ("date", "ap2025", ["today", "open"]),
+        ("_lastUpdated", "ap2025-04", ["near", "far", "day", "late", "today", "future", "open"]),
+        ("_lastUpdated", "ap2020-04", []),
+    ],
+)
+def test_about_a_date_is_within_a_tenth_of_the_gap_to_now(save, repository, name, value, ids):
+    days = {
+        "near": "2014-05-01",
+        "far": "2014-04-20",
+        "day": "2015-04-24",
+        "late": "2016-04-20",
+        "today": "2025-04-22",
+        "future": "2044-01-01",
+    }
+    flags = {id: {"period": {"start": day, "end": day}} for id, day in days.items()}
+    save("Flag", **flags, open={"period": {"start": "2025-01-01"}})
+    query = search.parse("Flag", [(name, value)], clock=repository.clock)
+    assert [row.id for row in search.run(repository.database, query).rows] == ids

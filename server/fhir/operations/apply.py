@@ -11,7 +11,7 @@ from adapter.errors import Invalid, RuleViolated
 from adapter.fhir import references
 from adapter.fhir.resource import Raw, check_structure, content_hash
 from adapter.store.repository import Repository
-from server.fhir import writes
+from server.fhir import interactions, writes
 from server.fhir.messages import Answer
 from server.fhir.operations import held, templates
 from server.fhir.operations.call import Call
@@ -36,10 +36,7 @@ def run(call: Call) -> Answer:
     for resource in templates.parts(care_plan, made):
         _check(resource)
 
-    def settled() -> list[writes.Write]:
-        return list(_writes(repository, care_plan, made))
-
-    writes.settle(repository, settled)
+    interactions.settled(call.request, repository, lambda: list(_writes(repository, care_plan, made)))
     stored = repository.read("CarePlan", care_plan["id"])
     return Answer(200, stored.text, stored.version, stored.updated)
 

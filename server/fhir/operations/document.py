@@ -16,7 +16,8 @@ _LIMITS = """## Limits
 
 - `$everything` of a patient has its devices too, which R4 puts into no compartment. It takes members by the search parameters that are
   indexed (docs/search.md), does not follow `Patient.link`, and of what is only referred to has the types that no patient's record has.
-  Without `_count` a page has up to 1000 resources. HL7's `start` and `end` are not served.
+  Without `_count` a page has up to 1000 resources. `start` and `end` are about dates of care (`server/fhir/operations/care_dates.py`): a
+  condition lasts from its onset to its abatement, an order is of when it was made; what says no such date is of any time.
 - `$meta` is asked of one resource, not of a type or the system; adding and deleting makes a version as any change does.
 - `$validate` checks no profile and says so. Its last issue lists what was not checked.
 - `$lastn` takes parameters that find, none that sort, page or include.

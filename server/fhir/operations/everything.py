@@ -3,6 +3,7 @@
 Of a patient: the patient, its compartment and devices, and what these refer to in types that no patient's record has (practitioners,
 organisations, places, medications …). Of an episode, for which HL7 defines none: the episode; of its patient's record what refers to it,
 directly or by way of another that does; and what all these refer to. What belongs to another patient is never in it.
+With `start` or `end` it is what is about care in that time, the patient or episode itself, and what these refer to.
 """
 
 import base64
@@ -16,14 +17,15 @@ from urllib.parse import urlencode
 
 from adapter.errors import Invalid
 from adapter.fhir import references
-from adapter.store import compartments
-from adapter.store.dates import BEGIN, span
+from adapter.store import compartments, membership
+from adapter.store.dates import BEGIN, END, span
 from adapter.store.query import MAX_COUNT
 from adapter.store.repository import Repository
 from adapter.store.rows import Row
 from adapter.store.search_parameters import table
 from server.fhir.messages import Answer, bundle, entry
 from server.fhir.operations.call import Call
+from server.fhir.operations.care_dates import care
 
 _ROOT, _MEMBER, _REFERENCED = 0, 1, 2
 Place = tuple[int, str, str]
@@ -42,6 +44,9 @@ class _Ask:
     after: Place
     present: frozenset[str]
     """The types of which there is anything in the store."""
+    start: datetime = BEGIN
+    """Care that ended before is not wanted, nor what began at `end` or later."""
+    end: datetime = END
 
     def wants(self, type: str) -> bool:
         return type in self.present and (not self.types or type in self.types)
@@ -49,17 +54,27 @@ class _Ask:
     @property
     def whole(self) -> bool:
         """Whether nothing is left out and this is the first page."""
-        return self.since == BEGIN and not self.types and self.after == _FIRST
+        return self.since == BEGIN and not self.dated and not self.types and self.after == _FIRST
+
+    @property
+    def dated(self) -> bool:
+        return (self.start, self.end) != (BEGIN, END)
 
     def takes(self, row: Row) -> bool:
         return self.wants(row.type) and row.updated >= self.since
 
+    def covers(self, row: Row) -> bool:
+        """Whether it is about care in the time that is asked for."""
+        if not self.dated:
+            return True
+        low, high = care(row)
+        return low < self.end and high > self.start
+
 
 def patient(call: Call) -> Answer:
-    """A page of a patient's record as a searchset; what is only referred to has search mode `include`."""
-    stored = call.repository.read("Patient", call.target)
+    """A page of a patient's record as a searchset, in which everything is a match, as on HAPI: it is what the operation is to return."""
+    root = call.repository.row("Patient", call.target)
     ask = _ask(call)
-    root = Row("Patient", stored.id, stored.version, stored.updated, stored.text)
     return _page(call, ask, _of_patient(call.repository, root, ask))
 
 
@@ -79,19 +94,20 @@ def _of_patient(repository: Repository, root: Row, ask: _Ask) -> Iterator[tuple[
     if ask.after == _FIRST and ask.takes(root):
         yield (_ROOT, root.type, root.id), root
     left = ask.count + 1
-    for type in sorted(compartments.record("Patient")):
+    for type in sorted(membership.record("Patient")):
         stage, last, behind = ask.after
         if (_MEMBER, type) < (stage, last) or not ask.wants(type):
             continue
         after = behind if (stage, last) == (_MEMBER, type) else ""
-        rows = compartments.members(database, "Patient", root.id, type, since=ask.since, after=after, limit=left)
-        found = [row for row in rows if (row.type, row.id) != (root.type, root.id)]
+        limit = 0 if ask.dated else left
+        rows = compartments.members(database, "Patient", root.id, type, since=ask.since, after=after, limit=limit)
+        found = [row for row in rows if (row.type, row.id) != (root.type, root.id) and ask.covers(row)]
         read += found
         left -= len(found)
         yield from (((_MEMBER, row.type, row.id), row) for row in found)
-    outside = {type for type in ask.present - compartments.record("Patient").keys() if ask.wants(type)}
+    outside = {type for type in ask.present - membership.record("Patient").keys() if ask.wants(type)}
     if outside:
-        holders = read if ask.whole else [root, *_compartment(repository, root.id, ask)]
+        holders = read if ask.whole else [root, *filter(ask.covers, _compartment(repository, root.id, ask))]
         yield from _referred(repository, holders, outside, ask)
 
 
@@ -108,21 +124,21 @@ def _of_episode(repository: Repository, root: Row, owner: str | None, ask: _Ask)
     while queue:
         queue = list({key for target in queue for key in by_target[target]} - inside)
         inside.update(queue)
-    holders = [rows[key] for key in sorted(inside)]
+    holders = [rows[key] for key in sorted(inside) if rows[key] is root or ask.covers(rows[key])]
     yield (_ROOT, root.type, root.id), root
     yield from (((_MEMBER, row.type, row.id), row) for row in holders if row is not root)
     near = {key for row in holders for key in compartments.references(row.text)} - inside
     referred = [((_REFERENCED, *key), rows[key]) for key in near if key in rows]
     if owner and "Patient" in ask.present:
-        referred += [((_REFERENCED, row.type, row.id), row) for row in compartments.by_ids(repository.database, "Patient", [owner])]
-    outside = set(ask.present - compartments.record("Patient").keys())
+        referred += [((_REFERENCED, row.type, row.id), row) for row in repository.rows("Patient", [owner])]
+    outside = set(ask.present - membership.record("Patient").keys())
     referred += _referred(repository, holders, outside, ask)
     yield from sorted(referred, key=lambda item: item[0])
 
 
 def _compartment(repository: Repository, id: str, ask: _Ask) -> Iterator[Row]:
     """The whole compartment of a patient, whatever is asked for."""
-    for type in compartments.record("Patient").keys() & ask.present:
+    for type in membership.record("Patient").keys() & ask.present:
         yield from compartments.members(repository.database, "Patient", id, type)
 
 
@@ -134,8 +150,7 @@ def _referred(repository: Repository, holders: Iterable[Row], types: set[str], a
             if type in types and (_REFERENCED, type, id) > ask.after:
                 wanted[type].add(id)
     for type, ids in sorted(wanted.items()):
-        for row in compartments.by_ids(repository.database, type, ids, since=ask.since):
-            yield (_REFERENCED, row.type, row.id), row
+        yield from (((_REFERENCED, type, row.id), row) for row in repository.rows(type, ids) if row.updated >= ask.since)
 
 
 def _page(call: Call, ask: _Ask, found: Iterator[tuple[Place, Row]]) -> Answer:
@@ -145,10 +160,7 @@ def _page(call: Call, ask: _Ask, found: Iterator[tuple[Place, Row]]) -> Answer:
         if len(items) > ask.count:
             break
     shown, base = items[: ask.count], call.request.base
-    entries = [
-        entry({"fullUrl": f"{base}/{row.type}/{row.id}"}, row.text, {"search": {"mode": "include" if place[0] == _REFERENCED else "match"}})
-        for place, row in shown
-    ]
+    entries = [entry({"fullUrl": f"{base}/{row.type}/{row.id}"}, row.text, {"search": {"mode": "match"}}) for _, row in shown]
     last = shown[-1][0] if len(items) > len(shown) else None
     total = len(items) if last is None and ask.after == _FIRST else None
     return Answer(200, bundle("searchset", entries, links=_links(call, last), total=total))
@@ -157,7 +169,7 @@ def _page(call: Call, ask: _Ask, found: Iterator[tuple[Place, Row]]) -> Answer:
 def _links(call: Call, last: Place | None) -> dict[str, str]:
     """The links, with the parameters in the query however they were given."""
     inputs = call.inputs
-    kept = [(name, str(inputs.one(name))) for name in ("_since", "_count") if inputs.one(name) is not None]
+    kept = [(name, str(inputs.one(name))) for name in ("start", "end", "_since", "_count") if inputs.one(name) is not None]
     kept += [("_type", ",".join(inputs.all("_type")))] if inputs.all("_type") else []
     here, cursor = f"{call.request.base}/{call.type}/{call.target}/$everything", call.request.param("_cursor")
 
@@ -173,6 +185,7 @@ def _links(call: Call, last: Place | None) -> dict[str, str]:
 
 def _ask(call: Call) -> _Ask:
     since, count, cursor = call.inputs.one("_since"), call.inputs.one("_count"), call.request.param("_cursor")
+    start, end = (span(call.inputs.one(name)) for name in ("start", "end"))
     types = frozenset(call.inputs.all("_type"))
     if types - table().keys():
         raise Invalid("_type takes names of resource types.", expression=["_type"])
@@ -180,7 +193,8 @@ def _ask(call: Call) -> _Ask:
         raise Invalid("_count needs a number above zero.", expression=["_count"])
     bounds = span(since) or (BEGIN, BEGIN)
     page = min(count or MAX_COUNT, MAX_COUNT)
-    return _Ask(bounds[0], types, page, _after(cursor) if cursor else _FIRST, frozenset(call.repository.types()))
+    after, present = _after(cursor) if cursor else _FIRST, frozenset(call.repository.types())
+    return _Ask(bounds[0], types, page, after, present, start[0] if start else BEGIN, end[1] if end else END)
 
 
 def _after(text: str) -> Place:

@@ -15,7 +15,6 @@ from adapter.errors import Invalid, RuleViolated
 from adapter.fhir.resource import Raw, check_structure, dumps
 from adapter.mapping.derived import derived
 from adapter.mapping.registry import mapping_for
-from adapter.store import compartments
 from adapter.store.syntax import plain
 from server.fhir.messages import Answer
 from server.fhir.operations import definitional, held
@@ -144,11 +143,7 @@ def _gone(call: Call, made: list[Raw], slots: Iterator[tuple[str, str]]) -> list
     for type, id in slots:
         if (type, id) not in now:
             by_type.setdefault(type, []).append(id)
-    return [
-        f"{row.type}/{row.id}"
-        for type, ids in by_type.items()
-        for row in compartments.by_ids(call.repository.database, call.repository.collection(type).name, ids)
-    ]
+    return [f"{row.type}/{row.id}" for type, ids in by_type.items() for row in call.repository.rows(type, ids)]
 
 
 def _check(resource: Raw) -> None:

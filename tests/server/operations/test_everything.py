@@ -2,10 +2,13 @@
 
 import pytest
 
-from adapter.store import compartments
+from adapter.store import compartments, membership
 from adapter.store.documents import Change
+from server.fhir.operations import care_dates
 
 from ..fhir import assert_outcome, patient
+
+AMBULATORY = {"class": {"code": "AMB"}}
 
 
 def put(fhir, type, id, **more):
@@ -37,7 +40,7 @@ def record(fhir):
         status="finished",
         subject=one,
         episodeOfCare=[{"reference": "EpisodeOfCare/e1"}],
-        **{"class": {"code": "AMB"}},
+        **AMBULATORY,
     )
     observation(fhir, "b1", "Patient/p1", encounter={"reference": "Encounter/n1"}, performer=[{"reference": "Organization/o2"}])
     observation(fhir, "b2", "Patient/p2")
@@ -68,11 +71,11 @@ class TestOfAPatient:
     def test_it_is_the_compartment_and_what_that_refers_to(self, operations):
         assert operations.all("Patient/p1/$everything") == OWN | NEAR
 
-    def test_it_says_which_is_which_and_how_many(self, fhir):
+    def test_all_of_it_is_a_match_and_is_counted(self, fhir):
         bundle = fhir.send("GET", "Patient/p1/$everything").json
-        modes = {f"{each['resource']['resourceType']}/{each['resource']['id']}": each["search"]["mode"] for each in bundle["entry"]}
-        assert {name for name, mode in modes.items() if mode == "match"} == OWN
-        assert {name for name, mode in modes.items() if mode == "include"} == NEAR
+        names = [f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in bundle["entry"]]
+        assert [{*names[: len(OWN)]}, {*names[len(OWN) :]}] == [OWN, NEAR]
+        assert {each["search"]["mode"] for each in bundle["entry"]} == {"match"}
         assert bundle["total"] == len(OWN | NEAR)
         assert bundle["entry"][0]["fullUrl"] == "http://localhost/fhir/Patient/p1"
 
@@ -130,6 +133,59 @@ class TestOfAnEpisode:
         assert operations.all("EpisodeOfCare/e2/$everything") == {"EpisodeOfCare/e2", "Patient/p1"}
 
 
+@pytest.mark.usefixtures("record")
+class TestOfATime:
+    @pytest.fixture(autouse=True)
+    def dated(self, fhir):
+        """Care of three years, by different people, and a condition that goes on."""
+        for year, place in (("2023", "o2"), ("2024", "o3"), ("2025", "o4")):
+            put(fhir, "Organization", place, name="Kanarifugl")
+            more = {"effectiveDateTime": f"{year}-06-01", "performer": [{"reference": f"Organization/{place}"}]}
+            observation(fhir, f"y{year}", "Patient/p1", encounter={"reference": "Encounter/n1"}, **more)
+        one = {"reference": "Patient/p1"}
+        put(fhir, "Condition", "open", subject=one, onsetDateTime="2010")
+        put(fhir, "Condition", "healed", subject=one, onsetDateTime="2010", abatementDateTime="2024-01-15")
+        put(fhir, "Goal", "goal", lifecycleStatus="active", description={"text": "Kanarifugl"}, subject=one, startDate="2024-07-01")
+        put(fhir, "Encounter", "stay", status="finished", subject=one, period={"start": "2024-12-30", "end": "2025-01-02"}, **AMBULATORY)
+
+    @pytest.mark.parametrize(
+        ("asked", "there", "not_there"),
+        [
+            (
+                "start=2024&end=2024",
+                "Observation/y2024 Organization/o3 Condition/open Condition/healed Goal/goal Encounter/stay",
+                "y2023 y2025 o4",
+            ),
+            ("start=2024-02", "Observation/y2024 Observation/y2025 Condition/open Goal/goal Encounter/stay", "y2023 healed"),
+            ("end=2024-01-15", "Observation/y2023 Condition/healed Condition/open", "y2024 y2025 goal stay o3"),
+            ("start=2025-01-02&end=2025-01-02", "Encounter/stay Goal/goal", "y2024 y2025 healed"),
+        ],
+    )
+    def test_it_is_what_is_about_care_in_that_time(self, operations, asked, there, not_there):
+        found = operations.all(f"Patient/p1/$everything?{asked}")
+        assert {*there.split(), "Patient/p1", "Device/i1", "EpisodeOfCare/e1"} <= found
+        assert not {name.partition("/")[2] for name in found} & {*not_there.split()}
+        for count in (1, 4):
+            assert operations.all(f"Patient/p1/$everything?{asked}&_count={count}") == found
+
+    def test_of_a_case_it_is_what_is_about_care_in_that_time(self, operations):
+        found = operations.all("EpisodeOfCare/e1/$everything?start=2025-06-01")
+        assert {"EpisodeOfCare/e1", "Patient/p1", "Observation/y2025", "Organization/o4"} <= found
+        assert not found & {"Observation/y2024", "Organization/o3"}
+
+    def test_the_links_say_the_time(self, fhir):
+        bundle = fhir.send("GET", "Patient/p1/$everything?start=2024&end=2025-01&_count=2").json
+        assert all("?start=2024&end=2025-01&" in link["url"] for link in bundle["link"])
+
+    @pytest.mark.parametrize("asked", ["start=soon", "end=2024-13", "start=2024-01-01T00:00:00Z"])
+    def test_what_is_no_date_is_refused(self, fhir, asked):
+        assert_outcome(fhir.send("GET", f"Patient/p1/$everything?{asked}"), 400, "invalid")
+
+
+def test_only_types_of_a_patients_record_have_dates_of_care():
+    assert care_dates.CARE.keys() <= membership.record("Patient").keys()
+
+
 def test_everything_of_what_is_not_there_or_deleted_is_refused(fhir):
     id = fhir.create(patient())["id"]
     fhir.send("DELETE", f"Patient/{id}")
@@ -166,5 +222,5 @@ def test_many_of_a_type_are_paged_right_however_large_the_page(fhir, repository,
 
 
 def test_the_devices_of_a_patient_are_in_its_record_and_not_in_its_compartment():
-    assert "Device" in compartments.record("Patient")
-    assert "Device" not in compartments.compartment("Patient")
+    assert "Device" in membership.record("Patient")
+    assert "Device" not in membership.compartment("Patient")

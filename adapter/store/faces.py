@@ -1,0 +1,30 @@
+"""Resources by id, as they are answered."""
+
+from collections.abc import Iterable, Sequence
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from adapter.store.documents import Document
+from adapter.store.filters import one_of
+from adapter.store.gathering import Gathered
+from adapter.store.rows import FACE
+
+
+class Faces:
+    """The current versions by id, for any number of threads; what they want at the same time is read together."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._gathered: dict[str, Gathered[Document]] = {}
+
+    def of(self, type: str, ids: Iterable[str]) -> dict[str, Document]:
+        """The documents, by id, that a Row is made of; the text of what was deleted is empty."""
+        if type not in self._gathered:
+            collection = self._database[type]
+            self._gathered.setdefault(type, Gathered(lambda ids: _read(collection, ids)))
+        return self._gathered[type].of(ids)
+
+
+def _read(collection: Collection[Document], ids: Sequence[str]) -> dict[str, Document]:
+    return {document["_id"]: document for document in collection.find({"_id": one_of(ids)}, FACE, batch_size=len(ids) + 1)}

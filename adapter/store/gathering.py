@@ -1,0 +1,65 @@
+"""Reads that come at the same time, asked of the store together.
+
+The embedded store takes 0.3 ms for one document by its id and 1 ms for eight at once, so eight clients that read one each are served
+twice as fast by one question as by eight. A question is always put after the call that it answers: no answer is older than its call.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock, Semaphore
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+_UNDER_WAY = 2
+"""Questions at a time: the store works on one while the answer to the other is read."""
+
+
+@dataclass
+class _Round(Generic[V]):
+    """A question that is still open to whoever comes, until it is put."""
+
+    keys: dict[str, None] = field(default_factory=dict)
+    answered: Event = field(default_factory=Event)
+    found: Mapping[str, V] | None = None
+    """None where it was not answered."""
+
+
+class Gathered(Generic[V]):
+    """What `ask` finds of some keys, for any number of threads."""
+
+    def __init__(self, ask: Callable[[list[str]], Mapping[str, V]]) -> None:
+        self._ask = ask
+        self._lock = Lock()
+        self._slots = Semaphore(_UNDER_WAY)
+        self._open: _Round[V] | None = None
+
+    def of(self, keys: Iterable[str]) -> dict[str, V]:
+        """Those of the keys that there is something for, as of now. Raises what `ask` raises."""
+        wanted = [*keys]
+        with self._lock:
+            first = self._open is None
+            joined = self._open = self._open or _Round()
+            joined.keys.update(dict.fromkeys(wanted))
+        if first:
+            self._put(joined)
+        else:
+            joined.answered.wait()
+        if joined.found is None:
+            # Whoever put it failed and knows why; the others see for themselves.
+            return self.of(wanted)
+        return {key: joined.found[key] for key in wanted if key in joined.found}
+
+    def _put(self, joined: _Round[V]) -> None:
+        try:
+            with self._slots:
+                self._close(joined)
+                joined.found = self._ask([*joined.keys])
+        finally:
+            self._close(joined)
+            joined.answered.set()
+
+    def _close(self, joined: _Round[V]) -> None:
+        with self._lock:
+            if self._open is joined:
+                self._open = None
