@@ -63,7 +63,7 @@ def _request(
 ) -> Request:
     named = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     named["content-type"] = environ.get("CONTENT_TYPE") or headers.FHIR_JSON
-    body = get_input_stream(environ, max_content_length=max_body).read()
+    body = get_input_stream(environ, max_content_length=max_body).read() if environ.get("CONTENT_LENGTH") else b""
     query = environ.get("QUERY_STRING")
     return Request(
         method="GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"],

@@ -20,6 +20,8 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Handler = Callable[[Environ, str, str], Reply]
 """Answers a request of the FHIR endpoint: its environment, the address by which the caller knows this server, and its path below /fhir."""
 
+# Without it the web server tells its own name.
+_SERVER = ("Server", "casebridge")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
 _BODILESS = frozenset({204, 304})
@@ -63,7 +65,7 @@ def front(
         access.tell(metrics, environ, id, found, perf_counter() - began)
         if found.status not in _BODILESS:
             found.headers.append(("Content-Length", str(len(found.body))))
-        found.headers.append((access.HEADER, id))
+        found.headers += [(access.HEADER, id), _SERVER]
         start_response(_STATUS_LINES[found.status], found.headers)
         return [found.body] if environ["REQUEST_METHOD"] != "HEAD" else []
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from threading import BoundedSemaphore, Event
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,8 +37,18 @@ _BACKLOG = 1024
 _IDLE_THREAD_SECONDS = 30
 # A peer that is gone without a word is noticed after some 90 s, so that a body which it half sent does not hold a connection for ever.
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3} if sys.platform == "linux" else {}
+# Not a Unix socket; and where each process may listen for itself, how many may wait to be accepted.
+_HOLD = (False, _BACKLOG) if sys.platform.startswith(("linux", "freebsd")) else (False,)
 # granian asks an event loop for this when it starts, and WSGI has none.
 _NO_LOOP = SimpleNamespace(call_soon=None)
+_FIXED: Mapping[str, Any] = {
+    "SCRIPT_NAME": "",
+    "wsgi.errors": sys.stderr,
+    "wsgi.multiprocess": False,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
 _Environ = dict[str, Any]
 _Headers = list[tuple[str, str]]
 
@@ -47,31 +58,46 @@ class Listening:
 
     def __init__(self, bound: socket.socket, application: Callable[..., Any], max_body: int, threads: int) -> None:
         self.port: int = bound.getsockname()[1]
-        self._stopping = False
-        self._ended = Event()
+        self._application, self._max_body = application, max_body
+        self._threads, self._turns = threads, BoundedSemaphore(threads)
+        self._stopping, self._over, self._ended = False, False, Event()
         self._signal = WorkerSignal()
         self._signal.add_cb(self._ended.set)
-        http = HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEADER_BYTES)
         worker = WSGIWorker(
             1,
-            (None, SocketHolder(bound.detach(), False, _BACKLOG)),
+            (None, SocketHolder(bound.detach(), *_HOLD)),
             None,
             # A thread reads a body before it is its turn, so as many may wait for one as there are connections: none keeps others waiting.
             py_threads=MAX_CONNECTIONS,
             py_threads_idle_timeout=_IDLE_THREAD_SECONDS,
             backpressure=MAX_CONNECTIONS,
-            http1_opts=http,
+            http1_opts=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=MAX_HEADER_BYTES),
         )
-        call = _calls(application, max_body, threads)
-        worker.serve_mtr(CallbackScheduler(_NO_LOOP, call, None, None, None), _NO_LOOP, self._signal)
+        worker.serve_mtr(CallbackScheduler(_NO_LOOP, self._call, None, None, None), _NO_LOOP, self._signal)
 
     def stop(self, seconds: float = GRACE_SECONDS) -> bool:
         """Take no more requests, and wait until those in flight are answered; False if some were not within this time."""
+        deadline = monotonic() + seconds
         if not self._stopping:
             # Once only: a second time would wait for the first to be done, and hold the interpreter meanwhile.
             self._stopping = True
             self._signal.set()
-        return self._ended.wait(seconds)
+        if not self._ended.wait(seconds):
+            return False
+        # All connections are closed, but where a caller left early its request may still be worked on.
+        taken = sum(self._turns.acquire(timeout=max(0.0, deadline - monotonic())) for _ in range(self._threads))
+        self._over = taken == self._threads
+        if taken:
+            self._turns.release(taken)
+        return self._over
+
+    def _call(self, answering: Any, environ: _Environ) -> None:
+        """What granian calls for each request: WSGI (PEP 3333) around the application, which finds the body read."""
+        environ.update(_FIXED)
+        environ["wsgi.input"] = BytesIO(_body(environ, self._max_body))
+        with self._turns:
+            if not self._over:
+                _answer(self._application, answering, environ)
 
 
 @contextmanager
@@ -124,27 +150,6 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.close()
         raise PortTaken(f"{error.strerror}: the server cannot listen on port {port} of {host}.") from None
     return bound
-
-
-def _calls(application: Callable[..., Any], max_body: int, threads: int) -> Callable[[Any, _Environ], None]:
-    """What granian calls for each request: WSGI (PEP 3333) around the application, which finds the body read."""
-    turns = BoundedSemaphore(threads)
-    fixed: Mapping[str, Any] = {
-        "SCRIPT_NAME": "",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multiprocess": False,
-        "wsgi.multithread": True,
-        "wsgi.run_once": False,
-        "wsgi.version": (1, 0),
-    }
-
-    def call(answering: Any, environ: _Environ) -> None:
-        environ.update(fixed)
-        environ["wsgi.input"] = BytesIO(_body(environ, max_body))
-        with turns:
-            _answer(application, answering, environ)
-
-    return call
 
 
 def _answer(application: Callable[..., Any], answering: Any, environ: _Environ) -> None:

@@ -11,7 +11,6 @@ from adapter.cli.terminal import line, say
 from adapter.errors import CasebridgeError, Invalid
 from adapter.mapping.document import document
 from adapter.store.search_document import document as search_document
-from server.fhir.operations import document as operations
 
 _ROOT = Path(__file__).parents[2]
 _MADE = "by `make docs`; do not edit it."
@@ -28,6 +27,9 @@ def docs(ctx: click.Context, check: bool) -> None:
     \b
       casebridge docs --check
     """
+    # What the server needs costs every other command half a second.
+    from server.fhir.operations import document as operations
+
     folder = _ROOT / "docs"
     if not (_ROOT / "pyproject.toml").exists():
         raise Invalid("The documents belong to a source checkout; this is an installed casebridge.")

@@ -1,5 +1,8 @@
 """`casebridge serve`: the FHIR server."""
 
+from importlib import import_module
+from threading import Thread
+
 import click
 
 from adapter.cli.connection import repository
@@ -26,12 +29,15 @@ def serve(host: str, port: int, threads: int) -> None:
     Subscribers are told of changes (docs/subscriptions.md) on this machine, and at the https URLs that CASEBRIDGE_SUBSCRIBERS names.
     CASEBRIDGE_URL is the address of a reverse proxy before it; CASEBRIDGE_LOG=INFO logs every request.
     """
-    # Flask and what it needs cost every other command a quarter of a second.
-    from adapter.sync.subscriptions import delivering, site
-    from server import create_app, listen
-
+    # What the server needs costs every other command half a second; here it is read while the embedded store starts.
+    reading = Thread(target=import_module, args=("server",))
+    reading.start()
     settings = Settings.from_env()
     with repository() as opened:
+        reading.join()
+        from adapter.sync.subscriptions import delivering, site
+        from server import create_app, listen
+
         app = create_app(
             opened,
             origins=settings.origins,
@@ -40,7 +46,7 @@ def serve(host: str, port: int, threads: int) -> None:
             url=settings.url,
             subscribers=settings.subscribers,
         )
-        with listen(app, host, port, threads=threads) as server, delivering(opened, site(settings)):
+        with delivering(opened, site(settings)), listen(app, host, port, threads=threads) as server:
             say(f"FHIR R4 at http://{host}:{server.port}/fhir. Ctrl-C stops it.")
             until_asked_to_stop()
     say("Stopped.")

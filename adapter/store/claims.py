@@ -17,6 +17,7 @@ from pymongo.database import Database
 
 from adapter.errors import VersionConflict
 from adapter.store.documents import Document
+from adapter.store.syntax import check_length
 
 # So many that writers who refer to one resource seldom take the same lane, so few that a deletion can take all of them.
 _LANES = 16
@@ -31,7 +32,11 @@ class Claim:
 
 
 def claim(database: Database[Document], type: str, criteria: Sequence[tuple[str, str]]) -> Claim:
-    """The claim as it is now. Read it before the search that it guards: what that search does not find, its holder is not."""
+    """The claim as it is now. Read it before the search that it guards: what that search does not find, its holder is not.
+
+    Raises Invalid for a condition that is too long.
+    """
+    check_length(criteria)
     condition = f"{type}?{urlencode(sorted(criteria))}"
     found = database["claims"].find_one({"_id": condition})
     return Claim(condition, found["holder"] if found else None)

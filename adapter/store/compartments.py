@@ -1,7 +1,7 @@
 """What belongs to a patient, and what that refers to: read as stored text, one query a type."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 

@@ -103,7 +103,7 @@ DISAGREEMENTS = (
     Disagreement(
         "`category=|environment` of an element of type code, which names no system",
         "found",
-        "not found: HAPI gives it the system of its binding",
+        "not found: as the code has an implied system",
         '"the value of [code] matches a Coding.code or Identifier.value, and the Coding/Identifier has no system property"; of an element '
         'of type code R4 says too that its system is "(implicit)"',
         "token",
@@ -134,7 +134,7 @@ DISAGREEMENTS = (
         "400: not known",
         '"Servers can choose which parameters to support (other than _id above)"',
         "conformance",
-        r"^(gene-|din\b|dna-|amino-)",
+        r"^(amino-|assessed-condition|din\b|dna-|gene-|item-subject|mothersMaidenName)",
         Effect.ANSWERED,
     ),
     Disagreement(
@@ -144,7 +144,7 @@ DISAGREEMENTS = (
         '"Server SHALL reject any search request that contains is suffixed by a modifier that the server does not support for that '
         'parameter"',
         "modifiers",
-        r"^[\w-]+:(exact|nothing)=",
+        r"^[\w-]+:(?!(missing|not|text|in|not-in|above|below|identifier|contains)=)[a-z-]+=",
         Effect.REFUSED,
     ),
     Disagreement(

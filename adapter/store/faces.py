@@ -16,7 +16,7 @@ class Faces:
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database
-        self._gathered: dict[str, Gathered[Document]] = {}
+        self._gathered: dict[str, Gathered[str, Document]] = {}
 
     def of(self, type: str, ids: Iterable[str]) -> dict[str, Document]:
         """The documents, by id, that a Row is made of; the text of what was deleted is empty."""

@@ -178,7 +178,7 @@ def _id(modifier: str, values: list[str]) -> Clause:
 
 
 def _token(wanted: _Wanted) -> list[Clause]:
-    found = [token(wanted.parameter.name, value) for value in wanted.values]
+    found = [implied(wanted.parameter, token(wanted.parameter.name, value)) for value in wanted.values]
     return [(PLAIN, wanted.path, {"$nin": found})] if wanted.modifier else found_by(wanted.parameter, found)
 
 
@@ -188,6 +188,15 @@ def token(name: str, value: str) -> str:
     if not any(parts) or len(parts) > 2:
         raise malformed(name, "a code, system|code, system| or |code")
     return "|".join(parts)
+
+
+def implied(parameter: Parameter, entry: str) -> str:
+    """The index entry for a token; of an element of type code, which has its system implied, the code stands for `system|code`.
+
+    http://hl7.org/fhir/R4/search.html#token: "the system is defined in the value set (though it's not usually needed)"
+    """
+    system, _, code = entry.rpartition("|")
+    return code if code and system and system == parameter.system else entry
 
 
 def _text(wanted: _Wanted) -> list[Clause]:

@@ -1,14 +1,16 @@
-"""Reads that come at the same time, asked of the store together.
+"""What is asked of the store at the same time, asked together.
 
 The embedded store takes 0.3 ms for one document by its id and 1 ms for eight at once, so eight clients that read one each are served
-twice as fast by one question as by eight. A question is always put after the call that it answers: no answer is older than its call.
+twice as fast by one question as by eight; of a small transaction nine tenths are the same for eight of them at once. A question is always
+put after the calls that it answers: no answer is older than its call.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event, Lock, Semaphore
 from typing import Generic, TypeVar
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 _UNDER_WAY = 2
@@ -16,25 +18,25 @@ _UNDER_WAY = 2
 
 
 @dataclass
-class _Round(Generic[V]):
+class _Round(Generic[K, V]):
     """A question that is still open to whoever comes, until it is put."""
 
-    keys: dict[str, None] = field(default_factory=dict)
+    keys: dict[K, None] = field(default_factory=dict)
     answered: Event = field(default_factory=Event)
-    found: Mapping[str, V] | None = None
+    found: Mapping[K, V] | None = None
     """None where it was not answered."""
 
 
-class Gathered(Generic[V]):
+class Gathered(Generic[K, V]):
     """What `ask` finds of some keys, for any number of threads."""
 
-    def __init__(self, ask: Callable[[list[str]], Mapping[str, V]]) -> None:
+    def __init__(self, ask: Callable[[list[K]], Mapping[K, V]]) -> None:
         self._ask = ask
         self._lock = Lock()
         self._slots = Semaphore(_UNDER_WAY)
-        self._open: _Round[V] | None = None
+        self._open: _Round[K, V] | None = None
 
-    def of(self, keys: Iterable[str]) -> dict[str, V]:
+    def of(self, keys: Iterable[K]) -> dict[K, V]:
         """Those of the keys that there is something for, as of now. Raises what `ask` raises."""
         wanted = [*keys]
         with self._lock:
@@ -50,7 +52,7 @@ class Gathered(Generic[V]):
             return self.of(wanted)
         return {key: joined.found[key] for key in wanted if key in joined.found}
 
-    def _put(self, joined: _Round[V]) -> None:
+    def _put(self, joined: _Round[K, V]) -> None:
         try:
             with self._slots:
                 self._close(joined)
@@ -59,7 +61,7 @@ class Gathered(Generic[V]):
             self._close(joined)
             joined.answered.set()
 
-    def _close(self, joined: _Round[V]) -> None:
+    def _close(self, joined: _Round[K, V]) -> None:
         with self._lock:
             if self._open is joined:
                 self._open = None

@@ -7,7 +7,7 @@ from pymongo.database import Database
 
 from adapter.store.codes import members, subsumed
 from adapter.store.documents import Document
-from adapter.store.filters import NOTHING, PLAIN, Clause, found_by
+from adapter.store.filters import NOTHING, PLAIN, Clause, found_by, implied
 from adapter.store.query import Chain, Coded, Has, Join, Listed, Query
 
 
@@ -58,6 +58,7 @@ def _coded(join: Coded, database: Database[Document]) -> list[Clause]:
         codes = members(database, name, join.values[0])
     else:
         codes = [code for value in join.values for code in subsumed(database, name, value, upward=join.modifier == "above")]
+    codes = [implied(join.parameter, code) for code in codes]
     if join.modifier == "not-in":
         return [(PLAIN, f"fhir.index.{name}", {"$nin": codes})]
     return found_by(join.parameter, codes) if codes else [NOTHING]

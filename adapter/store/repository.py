@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from pymongo.client_session import ClientSession
@@ -13,13 +14,14 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, PyMongoError
 
 from adapter.clock import Clock, utc_now
-from adapter.errors import Gone, NotFound, TooLarge, VersionConflict
+from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
 from adapter.fhir.resource import same
 from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index, subscriptions
 from adapter.store.documents import CODEC, CURRENT, UNSYNCED, Change, Document, Stored, stamped
 from adapter.store.faces import Faces
+from adapter.store.gathering import Gathered
 from adapter.store.notifications import Notification, Notifications
 from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
@@ -30,6 +32,15 @@ _REGISTER = "subscriptions"
 _TYPES = "types"
 
 Also = Callable[[ClientSession], None]
+# More changes than these are a transaction of their own, which would keep small ones waiting.
+_FEW = 10
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """A commit that somebody waits for."""
+
+    changes: tuple[Change, ...]
 
 
 class Repository:
@@ -38,6 +49,7 @@ class Repository:
     def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
         self.database = database.with_options(codec_options=CODEC)
         self.faces = Faces(self.database)
+        self._commits = Gathered(self._together)
         self.clock = clock
         self.notifications = Notifications(self.database)
         self.on_queued: Callable[[set[str]], None] | None = None
@@ -62,7 +74,7 @@ class Repository:
         return sorted(named["names"]) if named else []
 
     def _list(self, types: set[str]) -> None:
-        """Keep that these types are stored, before the first of them is: asking for the names of all collections takes ten times as long."""
+        """Keep that these types are stored, before the first of them is: the names of all collections take ten times as long to ask for."""
         if types - self._listed:
             names = {"$addToSet": {"names": {"$each": sorted(types)}}}
             self.database["state"].update_one({"_id": _TYPES}, names, upsert=True)
@@ -131,6 +143,30 @@ class Repository:
         for type in types:
             self.collection(type)
         self._list(types)
+        if also or self._session or len(changes) > _FEW:
+            return self._transacted(changes, also)
+        wanted = _Wanted(tuple(changes))
+        done = self._commits.of([wanted])[wanted]
+        if isinstance(done, CasebridgeError):
+            raise done
+        return done
+
+    def _together(self, several: Sequence["_Wanted"]) -> dict["_Wanted", list[Stored] | CasebridgeError]:
+        """What became of commits that came at the same time: in one transaction where all can be carried out, else each in its own."""
+        changes = [change for wanted in several for change in wanted.changes]
+        if len(several) > 1 and len({(change.type, change.id) for change in changes}) == len(changes):
+            with suppress(CasebridgeError):
+                made = iter(self._transacted(changes))
+                return {wanted: [*islice(made, len(wanted.changes))] for wanted in several}
+        return {wanted: self._alone(wanted) for wanted in several}
+
+    def _alone(self, wanted: "_Wanted") -> list[Stored] | CasebridgeError:
+        try:
+            return self._transacted(wanted.changes)
+        except CasebridgeError as error:
+            return error
+
+    def _transacted(self, changes: Sequence[Change], also: Also | None = None) -> list[Stored]:
         try:
             with self._in_session() as session:
                 results, queued = session.with_transaction(lambda session: self._commit(changes, also, session))
@@ -303,26 +339,27 @@ def _comparable(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _document(stored: Stored) -> Document:
     """A current version as MongoDB keeps it."""
-    body = _archived(stored) | {"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)}
-    body["fhir"]["index"] = index.entries(stored.raw) if stored.text else {}
-    return {name: value for name, value in body.items() if value != [] or name not in ("links", "outbox")}
+    body = _archived(stored)
+    body["fhir"] |= {"index": index.entries(stored.raw)} if stored.text else {}
+    return body | _filled({"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)})
 
 
 def _archived(stored: Stored) -> Document:
     """A superseded version as the history keeps it: what it said, without index, links and outbox."""
-    return {
-        "_id": f"{stored.type}/{stored.id}/{stored.version}",
-        "concept": stored.concept,
-        "local": stored.local,
-        "born": stored.born,
-        "fhir": {
-            "type": stored.type,
-            "id": stored.id,
-            "version": stored.version,
-            "updated": stored.updated,
-            "deleted": stored.deleted,
-            "raw": stored.text,
-            "problems": list(stored.problems),
-            **({"put": True} if stored.put else {}),
-        },
+    face = {
+        "type": stored.type,
+        "id": stored.id,
+        "version": stored.version,
+        "updated": stored.updated,
+        "deleted": stored.deleted,
+        "raw": stored.text,
+        "problems": list(stored.problems),
+        "put": stored.put or None,
     }
+    body = {"_id": f"{stored.type}/{stored.id}/{stored.version}", "concept": stored.concept, "local": stored.local, "born": stored.born}
+    return _filled(body | {"fhir": _filled(face)})
+
+
+def _filled(body: Document) -> Document:
+    """The body without what is empty: the embedded store takes time for each element of each document that it looks at."""
+    return {name: value for name, value in body.items() if value not in (None, [], {})}

@@ -55,7 +55,8 @@ class Result:
 def run(database: Database[Document], query: Query, faces: Faces | None = None) -> Result:
     """A page of what the query finds now. The next begins behind this one's last sort value and id: no unchanged row is lost or doubled.
 
-    What is included is read by `faces`, so that it is shared with what else is read at the same time. Raises Invalid where a value set or code system that is asked for is not stored here.
+    What is included is read by `faces`, so that it is shared with what else is read at the same time. Raises Invalid where a value set or
+    code system that is asked for is not stored here.
     """
     query = settled(database, query)
     collection = database[query.type]

@@ -1,12 +1,16 @@
 """docs/search.md: what search serves, what it does not and why, made from the tables that it works by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 
-from adapter.store.disagreements import DISAGREEMENTS
+from adapter.store.agreement import Agreement, Category, measured
+from adapter.store.disagreements import DISAGREEMENTS, SPECIFICATION
+from adapter.store.filters import PATTERN_AT_MOST
 from adapter.store.includes import MAX_INCLUDED
 from adapter.store.membership import COMPARTMENTS
 from adapter.store.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES, UNSERVED
 from adapter.store.search_parameters import COMMON, Parameter, table
+from adapter.store.syntax import ALL_AT_MOST, PARAMETERS_AT_MOST, VALUE_AT_MOST
 
 # R4's parameters of the types of the first rank that are not in the table, and why.
 OMITTED = {
@@ -17,6 +21,7 @@ OMITTED = {
 }
 _MODIFIERS = (
     ("all but composite", "`:missing`", ""),
+    ("token", "", "`system|code` of an element of type code: with the system that R4 requires its codes to be of"),
     ("token", "`:not`", "also finds what has no value"),
     ("token", "`:text`", "starts with, in CodeableConcept.text, Coding.display, Identifier.type.text"),
     ("token", "`:in` `:not-in`", "a ValueSet that is stored here, by URL: its expansion, listed codes, or whole CodeSystems stored here"),
@@ -50,7 +55,8 @@ _CONTROLS = (
     ),
     (
         "length",
-        f"{ALL_AT_MOST} characters for all of a search, {VALUE_AT_MOST} for a value; {PATTERN_AT_MOST} where texts are compared by beginning or part",
+        f"{PARAMETERS_AT_MOST} parameters and {ALL_AT_MOST} characters in all, {VALUE_AT_MOST} in a value; {PATTERN_AT_MOST} in values "
+        "that are compared by their beginning or a part",
     ),
     ("a parameter without a value", "left out of the search and of the self link; refused in the condition of a write"),
 )
@@ -65,12 +71,10 @@ def document() -> str:
     omitted = [*((f"`{name}`", reason) for name, reason in UNSERVED.items()), ("`_contained`", "only `false`, which is what happens")]
     omitted += [(f"`{type}.{name}`", reason) for (type, name), reason in OMITTED.items()]
     parts.append(_table("What is not served", ("parameter", "reason"), omitted))
-    parts.append(
-        "`tests/live/test_differential.py` asks this server and a HAPI FHIR server that hold the same resources the same questions. "
-        "Where they answer differently:\n"
-    )
+    parts += _agreement(measured())
     rows = [(item.subject, item.here, item.there, f"{item.words} ([R4]({item.link}))") for item in DISAGREEMENTS]
     parts.append(_table("Where HAPI answers differently", ("question", "here", "HAPI 8.8", "what R4 says"), rows))
+    parts.append(_WORDS)
     parts.append(_table("All types", _HEAD, map(_row, COMMON)))
     named = {type: [row for row in found.values() if row not in COMMON] for type, found in sorted(table().items())}
     for type, own in named.items():
@@ -82,6 +86,55 @@ def document() -> str:
     if without:
         parts.append(f"## By what is common to all only\n\n{', '.join(without)}.\n")
     return "\n".join(parts)
+
+
+_WORDS = f"""\
+All of R4's words above were compared with a stored copy of <{SPECIFICATION}> (v4.0.1); what stands outside of quotation marks is ours.
+No setting was changed for the comparison: what is strict here was asked for with `Prefer: handling=strict` of both servers.
+"""
+
+
+def _agreement(found: Agreement) -> Iterator[str]:
+    """How often the two servers answer alike, from the last comparison."""
+    categories = [*found.categories, _sum(found.categories)]
+    yield _table("Agreement with HAPI", _AGREEMENT, map(_category, categories))
+    (here, judged), (there, judged_there), (passed, checks) = found.here, found.there, found.battery
+    yield (
+        f"Of {found.date}, by `{found.command}`: a differential tester that makes its questions from the data. Its referee reads R4 by "
+        f"itself: it finds {_share(here, judged)} of what it can judge right here, {_share(there, judged_there)} on HAPI. Of its checks of "
+        f"the protocol {passed} of {checks} pass here. `tests/live/test_differential.py` (in `make test-live`) asks questions of its own: "
+        "it fails where an answer differs and no row of the next table explains it, and where such a row is not met.\n"
+    )
+
+
+_AGREEMENT = (
+    "category",
+    "questions",
+    "HAPI answers",
+    "agree",
+    "agree where HAPI finds some, not all",
+    "agree or right by the referee",
+    "explained below",
+)
+
+
+def _category(row: Category) -> tuple[str, ...]:
+    shares = ((row.agree, row.scored), (row.informative_agree, row.informative), (row.fair, row.judged))
+    return row.category, str(row.asked), str(row.scored), *(_share(*share) for share in shares), _open(row)
+
+
+def _open(row: Category) -> str:
+    differ = row.scored - row.agree
+    return f"{row.explained} of {differ}" if differ else ""
+
+
+def _sum(rows: Sequence[Category]) -> Category:
+    names = [field.name for field in fields(Category) if field.name != "category"]
+    return Category("**all**", **{name: sum(getattr(row, name) for row in rows) for name in names})
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "–"
 
 
 _HEAD = ("parameter", "kind", "elements")

@@ -1,10 +1,11 @@
 """The search parameters of every type, one table: search, index and CapabilityStatement are made from it.
 
 `search_parameters.json` holds, by type and parameter: the kind, the element paths, and for references the types they may point to (absent
-where any), for composites the kind and paths of each part. It is taken from HL7's R4 definitions (hl7.fhir.r4.core 4.0.1, CC0). A path is
-dotted element names, lists looked through; `telecom[system=phone]` keeps the items with that value, `item[extension.url=…]` those with an
-extension, `subject:Patient` the references to that type, and `deceased?` stands for "true where the element is there and not false, else
-false"; an empty path is the resource itself. Types beyond care planning have `identifier` only, besides what is common to all.
+where any), for composites the kind and paths of each part, for tokens of elements of type code the one system of the value set that
+R4 requires of them. It is taken from HL7's R4 definitions (hl7.fhir.r4.core 4.0.1, CC0). A path is dotted element names, lists looked
+through; `telecom[system=phone]` keeps the items with that value, `item[extension.url=…]` those with an extension, `subject:Patient` the
+references to that type, and `deceased?` stands for "true where the element is there and not false, else false"; an empty path is the
+resource itself. Types beyond care planning have `identifier` only, besides what is common to all.
 """
 
 import json
@@ -31,6 +32,8 @@ class Parameter:
     """Of a composite: kind and paths of each part, from one of `paths`."""
     whole: tuple[str, ...] = ()
     """Of a composite of the resource itself: the parameters that have just its parts' paths, so that it needs no entries of its own."""
+    system: str = ""
+    """The system that the codes of a token's elements are implied to be of; none where the elements say it themselves."""
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -75,9 +78,11 @@ def _rows(named: Mapping[str, Sequence[Any]]) -> dict[str, Parameter]:
     return found
 
 
-def _row(name: str, kind: str, paths: list[str], more: Sequence[Any] = ()) -> Parameter:
+def _row(name: str, kind: str, paths: list[str], more: Any = ()) -> Parameter:
     if kind == "composite":
         return Parameter(name, kind, tuple(paths), parts=tuple((kind, tuple(inner)) for kind, inner in more))
+    if isinstance(more, str):
+        return Parameter(name, kind, tuple(paths), system=more)
     return Parameter(name, kind, tuple(paths), tuple(more))
 
 

@@ -7,6 +7,7 @@ from adapter.errors import Invalid
 
 VALUE_AT_MOST = 2000
 ALL_AT_MOST = 2**18
+PARAMETERS_AT_MOST = 1000
 
 
 def split(text: str, mark: str) -> list[str]:
@@ -25,10 +26,10 @@ def split(text: str, mark: str) -> list[str]:
 def check_length(params: Iterable[tuple[str, str]]) -> None:
     """Raise Invalid where a search or one of its values is longer than is looked for."""
     left = ALL_AT_MOST
-    for name, value in params:
+    for number, (name, value) in enumerate(params):
         left -= len(name) + len(value)
-        if left < 0:
-            raise Invalid(f"A search may have {ALL_AT_MOST} characters at most.")
+        if left < 0 or number >= PARAMETERS_AT_MOST:
+            raise Invalid(f"A search may have {PARAMETERS_AT_MOST} parameters and {ALL_AT_MOST} characters at most.")
         if len(value) > VALUE_AT_MOST and max(map(len, value.split(","))) > VALUE_AT_MOST:
             raise malformed(name, f"values of {VALUE_AT_MOST} characters at most")
 

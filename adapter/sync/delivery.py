@@ -13,7 +13,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from adapter import log
-from adapter.errors import Forbidden, Invalid, NotFound, RemoteGone, RemoteTemporary, VersionConflict
+from adapter.errors import CasebridgeError, Forbidden, Invalid, NotFound, RemoteError, RemoteGone, RemoteTemporary, VersionConflict
 from adapter.fhir.resource import Raw
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change, Stored
@@ -65,33 +65,39 @@ class Turn:
         """`may_go_on` says, before each request, whether this process is still the one that delivers."""
         self._repository, self._site, self._row, self._course, self._may_go_on = repository, site, row, course, may_go_on
         self._secret = signature.secret(site.key, row.queue)
+        self._stored: Stored
 
     def take(self) -> None:
         """Have the turn. Raises VersionConflict where the Subscription is changed meanwhile: then it is looked at anew."""
         stored = self._repository.find(TYPE, self._row.id)
         if stored is None or stored.deleted or not self._may_go_on():
             return
+        self._stored = stored
         self._course.version, self._course.due = stored.version, 0.0
         try:
             asked = read(stored.raw)
         except Invalid as error:
-            self._mark(stored, "off", error.text)
+            self._mark("off", error.text)
             return
         if asked.status == "off":
             return
         if asked.end is not None and asked.end <= self._repository.clock():
-            self._mark(stored, "off", ENDED)
+            self._mark("off", ENDED)
             return
         try:
             endpoints.check(asked.endpoint, payload=asked.payload, named=self._site.named)
             with self._connected(asked) as subscriber:
                 if asked.status == "requested":
-                    stored = self._shake_hands(stored, asked, subscriber)
-                self._deliver(stored, asked, subscriber)
+                    self._shake_hands(asked, subscriber)
+                self._deliver(asked, subscriber)
         except RemoteGone as error:
-            self._failed(stored, "off", error)
+            self._failed("off", error)
         except (RemoteTemporary, Forbidden, Invalid) as error:
-            self._failed(stored, "requested" if stored.raw["status"] == "requested" else "error", error)
+            self._failed("requested" if self._status == "requested" else "error", error)
+
+    @property
+    def _status(self) -> str:
+        return str(self._stored.raw["status"])
 
     @contextmanager
     def _connected(self, asked: Subscription) -> Iterator[Subscriber]:
@@ -102,27 +108,26 @@ class Turn:
             finally:
                 self._course.subscriber = None
 
-    def _shake_hands(self, stored: Stored, asked: Subscription, subscriber: Subscriber) -> Stored:
-        """The Subscription, active once its endpoint has answered."""
+    def _shake_hands(self, asked: Subscription, subscriber: Subscriber) -> None:
         method, under = ("GET", "metadata") if asked.payload else ("POST", "")
-        _judge(self._send(subscriber, asked, method, under, f"handshake/{stored.version}", b""))
-        log.event("subscription.active", subscription=stored.id)
-        return self._mark(stored, "active")
+        _judge(self._send(subscriber, asked, method, under, f"handshake/{self._stored.version}", b""))
+        self._mark("active")
+        log.event("subscription.active", subscription=self._row.id)
 
-    def _deliver(self, stored: Stored, asked: Subscription, subscriber: Subscriber) -> None:
+    def _deliver(self, asked: Subscription, subscriber: Subscriber) -> None:
         for notification in self._repository.notifications.oldest(self._row.queue, _TURN):
             if not self._may_go_on():
                 return
-            self._unchanged(stored)
+            self._check_unchanged()
             self._tell(notification, asked, subscriber)
             self._repository.notifications.drop(notification)
             self._course.failures = 0
-            if stored.raw["status"] != "active":
-                stored = self._mark(stored, "active")
+            if self._status != "active":
+                self._mark("active")
 
-    def _unchanged(self, stored: Stored) -> None:
-        now = self._repository.find(TYPE, stored.id)
-        if now is None or now.version != stored.version:
+    def _check_unchanged(self) -> None:
+        now = self._repository.find(TYPE, self._row.id)
+        if now is None or now.version != self._stored.version:
             raise VersionConflict("The Subscription was changed.")
 
     def _tell(self, notification: Notification, asked: Subscription, subscriber: Subscriber) -> None:
@@ -149,23 +154,25 @@ class Turn:
         signed = signature.headers(self._secret, id, self._repository.clock(), body)
         return subscriber.send(method, under, [*asked.headers, *signed.items(), *([_FHIR_JSON] if body else [])], body)
 
-    def _failed(self, stored: Stored, status: str, error: RemoteGone | RemoteTemporary | Forbidden | Invalid) -> None:
+    def _failed(self, status: str, error: CasebridgeError) -> None:
         if not self._may_go_on():
             return
         course = self._course
         course.failures += 1
-        asked = error.retry_after if isinstance(error, RemoteTemporary) and error.retry_after else 0.0
+        asked = (error.retry_after or 0.0) if isinstance(error, RemoteTemporary) else 0.0
         wait = max(self._site.retry.wait(min(course.failures, _DOUBLINGS)), min(asked, _LONGEST_WAIT))
         course.due = time.monotonic() + wait
-        http = getattr(error, "http_status", None)
-        log.event("subscription.failed", level=logging.WARNING, subscription=stored.id, status=status, http=http, wait=round(wait, 1))
-        self._mark(stored, status, error.text)
+        answer = error.http_status if isinstance(error, RemoteError) else None
+        log.event(
+            "subscription.failed", level=logging.WARNING, subscription=self._row.id, status=status, answer=answer, wait=round(wait, 1)
+        )
+        self._mark(status, error.text)
 
-    def _mark(self, stored: Stored, status: str, error: str | None = None) -> Stored:
-        """The Subscription with that status and error. Raises VersionConflict where somebody changed it meanwhile."""
-        marked = self._repository.commit([Change(TYPE, stored.id, with_status(stored.raw, status, error), stored.version)])[0]
-        self._course.version = marked.version
-        return marked
+    def _mark(self, status: str, error: str | None = None) -> None:
+        """Give the Subscription that status and error. Raises VersionConflict where somebody changed it meanwhile."""
+        raw = with_status(self._stored.raw, status, error)
+        [self._stored] = self._repository.commit([Change(TYPE, self._row.id, raw, self._stored.version)])
+        self._course.version = self._stored.version
 
 
 def with_status(raw: Raw, status: str, error: str | None = None) -> Raw:

@@ -23,18 +23,21 @@ _SHORTEST = 32
 def site_key(settings: Settings) -> bytes:
     """The key from which all secrets are derived: CASEBRIDGE_KEY, else that of this home folder, made when it is first needed.
 
-    Raises Invalid for a key that is short, or that other users can read.
+    Raises Invalid for a key that is short, that other users can read, or that cannot be kept.
     """
     if settings.key is not None:
         if len(settings.key) < _SHORTEST:
             raise Invalid(f"CASEBRIDGE_KEY has at least {_SHORTEST} characters, such as those of `openssl rand -base64 32`.")
         return settings.key.encode()
     path = settings.home / _FILE
-    if not path.exists():
-        _make(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise Invalid(f"Other users can read {path}: take that right from them (chmod 600), or set CASEBRIDGE_KEY.")
-    return path.read_bytes()
+    try:
+        if not path.exists():
+            _make(path)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise Invalid(f"Other users can read {path}: take that right from them (chmod 600), or set CASEBRIDGE_KEY.")
+        return path.read_bytes()
+    except OSError as error:
+        raise Invalid(f"The key for subscriptions cannot be kept in {path} ({error.strerror}): set CASEBRIDGE_KEY.") from None
 
 
 def _make(path: Path) -> None:

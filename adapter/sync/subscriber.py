@@ -60,7 +60,7 @@ class Subscriber:
             try:
                 with self._limited(late):
                     return self._exchanged(method, target, [*headers], body, late)
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: a host that cannot be a name
                 self._connection.close()
                 if late.is_set() or isinstance(error, TimeoutError):
                     raise RemoteTemporary(f"The endpoint did not answer within {self._patience:g} s.") from None

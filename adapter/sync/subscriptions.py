@@ -7,8 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
-from pymongo.errors import PyMongoError
-
 from adapter import log
 from adapter.config import Settings
 from adapter.errors import Busy, VersionConflict
@@ -40,10 +38,12 @@ def delivering(repository: Repository, site: Site) -> Iterator[None]:
     """Tell subscribers what they are owed while the context is open, unless another process does; then take over when it ends."""
     deliverer = Deliverer(repository, site)
     thread = Thread(target=deliverer.run, name="subscriptions", daemon=True)
+    repository.on_queued = deliverer.told
     thread.start()
     try:
         yield
     finally:
+        repository.on_queued = None
         deliverer.stop()
         thread.join()
 
@@ -58,7 +58,6 @@ class Deliverer:
         self._news: set[str] = set()
         self._lock = Lock()
         self._wake, self._stopping = Event(), Event()
-        repository.on_queued = self._told
 
     def run(self) -> None:
         """Deliver until stopped."""
@@ -68,7 +67,7 @@ class Deliverer:
                     self._serve(lease)
             except Busy:
                 pass  # another process delivers, or has taken over
-            except PyMongoError as error:
+            except Exception as error:  # noqa: BLE001 - the worker loop: the store can be away, and nobody would be told any more
                 log.event("subscriptions.interrupted", level=logging.ERROR, error=type(error).__name__)
             self._stopping.wait(POLL_SECONDS)
 
@@ -77,7 +76,8 @@ class Deliverer:
         self._stopping.set()
         self._wake.set()
 
-    def _told(self, queues: set[str]) -> None:
+    def told(self, queues: set[str]) -> None:
+        """Look at these queues at once."""
         with self._lock:
             self._news |= queues
         self._wake.set()
@@ -148,7 +148,7 @@ class Deliverer:
             log.event("subscription.interrupted", level=logging.ERROR, subscription=row.id, error=type(error).__name__)
             course.due = time.monotonic() + POLL_SECONDS
         course.running = False
-        self._told({row.queue})
+        self.told({row.queue})
 
 
 def _goes_on(lease: Lease, ended: Event) -> bool:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.resource import Raw, dumps
-from adapter.fhir.structure import model_of
+from adapter.fhir.structure import is_modelled
 from adapter.store.membership import COMPARTMENTS
 from adapter.store.search_parameters import COMMON, Parameter, table
 from adapter.store.subscriptions import TYPE as SUBSCRIPTION
@@ -112,10 +112,11 @@ def _referring(type: str) -> list[str]:
 
 def _type(type: str, rows: Collection[Parameter], integrity: bool) -> Raw:
     includes = [f"{type}:{row.name}" for row in rows if row.kind == "reference"]
+    documentation = _DOCUMENTED.get(type, "" if is_modelled(type) else _UNMODELLED)
     return {
         "type": type,
         "profile": f"{HL7}/StructureDefinition/{type}",
-        **({"documentation": _DOCUMENTED[type]} if type in _DOCUMENTED else {} if model_of(type) else {"documentation": _UNMODELLED}),
+        **({"documentation": documentation} if documentation else {}),
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,

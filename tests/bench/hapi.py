@@ -228,9 +228,7 @@ def arguments() -> Options:
     parser.add_argument("--warm", type=int, default=180, help="seconds that the servers are warmed up, at least (default: 180)")
     parser.add_argument("--only", action="append", default=[], choices=(*BESIDE, *NAMES), help="measure this; may be repeated")
     parser.add_argument("--heap", default="1g", help="Java's limit of memory (default: 1g)")
-    parser.add_argument(
-        "--no-integrity", action="store_false", dest="integrity", help="neither server checks that references lead somewhere"
-    )
+    parser.add_argument("--integrity", action="store_true", help="both servers check that references lead somewhere; else neither does")
     parser.add_argument("--ours-only", action="store_true", help="casebridge alone, for profiling")
     parser.add_argument("--floor", action="store_true", help="also what the store does without HTTP")
     parser.add_argument("--keep", action="store_true", help="leave the servers running until Ctrl-C")

@@ -58,11 +58,15 @@ class Side:
 
 @contextmanager
 def ours(*, integrity: bool) -> Iterator[Side]:
-    """`casebridge serve` on an empty database: in an embedded store of its own, or on the MongoDB that CASEBRIDGE_DB names."""
+    """`casebridge serve` on an empty database: in an embedded store of its own, or on the MongoDB that CASEBRIDGE_DB names.
+
+    Raises Skipped where that is on another machine, Broken where the server does not come up.
+    """
     name, port = f"bench_{uuid4().hex}", _free_port()
     with TemporaryDirectory(prefix="casebridge-bench-") as folder:
         given = Settings.from_env()
         settings = replace(given, home=Path(folder), database=name, db=on_database(given.db, name) if given.db else None)
+        mongod = _mongod(settings)
         log = Path(folder, "serve.log")
         began = time.monotonic()
         with log.open("wb") as out:
@@ -72,7 +76,7 @@ def ours(*, integrity: bool) -> Iterator[Side]:
         try:
             _await(f"{url}/metadata", process, log)
             took = time.monotonic() - began
-            yield Side("casebridge", url, took, lambda: [*_family(process.pid), *_mongod(settings)], False, settings)
+            yield Side("casebridge", url, took, lambda: [*_family(process.pid), *mongod], False, settings)
         finally:
             _end(process)
             # Whoever leaves an embedded store last stops it, also one that a killed server left behind.
@@ -147,11 +151,11 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _mongod(settings: Settings) -> list[psutil.Process]:
-    """The process of a MongoDB on this machine. Raises Skipped for one elsewhere, whose memory cannot be seen from here."""
+    """The process of the MongoDB, where there is one. Raises Skipped for one on another machine."""
     if settings.db is None:
         return []
     with pymongo.MongoClient[dict[str, object]](settings.db) as client:
         status = client.admin.command("serverStatus")
         if client.address is None or client.address[0] not in ("localhost", "127.0.0.1", "::1"):
-            raise Skipped("the MongoDB is not on this machine, so its memory is not counted")
+            raise Skipped("CASEBRIDGE_DB names a MongoDB on another machine, and both servers are to run on this one")
     return [psutil.Process(int(status["pid"]))]

@@ -5,12 +5,14 @@ import hashlib
 import hmac
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import requests
 
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
@@ -58,6 +60,7 @@ def start(environment):
             process.kill()
         _, err = process.communicate()
         assert "kanarifugl" not in err.casefold()
+        assert "Traceback" not in err, err
 
 
 def make(repository, numbers):
@@ -107,6 +110,7 @@ def test_a_pause_a_resume_and_a_skip(casebridge, repository, subscribe):
     assert repository.read("Subscription", "s").raw["status"] == "requested"
 
 
+@pytest.mark.slow
 def test_killed_ten_times_in_the_middle_it_tells_all_in_order_and_at_most_one_twice_each_time(repository, subscribe, receiver, start):
     chance = random.Random(20261122)
     subscribe("s", f"{receiver.url}/fhir", payload=JSON)
@@ -149,11 +153,8 @@ def test_of_two_processes_one_delivers_and_the_other_follows_when_it_is_killed(r
     assert receiver.told() == [f"create/Patient/p{number:03}/1" for number in range(20)]
 
 
-def test_serve_delivers_what_is_written_to_it(subscribe, repository, receiver, start):
-    import re
-
-    import requests
-
+def test_serve_delivers_what_is_written_to_it_and_takes_the_subscribers_that_the_environment_names(environment, subscribe, receiver, start):
+    environment["CASEBRIDGE_SUBSCRIBERS"] = "https://hooks.example/in https://other.example/"
     process = start("serve", "--port", "0")
     address = re.search(r"http://127\.0\.0\.1:\d+/fhir", process.stderr.readline())[0]
     raw = subscribe("model", receiver.url).raw
@@ -161,6 +162,9 @@ def test_serve_delivers_what_is_written_to_it(subscribe, repository, receiver, s
     assert eventually(lambda: len(receiver.got) == 2)
     assert requests.post(f"{address}/Patient", json=PATIENT, timeout=30).status_code == 201
     assert eventually(lambda: len(receiver.told()) == 2)
+    for endpoint, status in (("https://hooks.example/in/7", 201), ("https://other.example/", 201), ("https://hooks.example/", 403)):
+        named = {**raw, "channel": {**raw["channel"], "endpoint": endpoint}, "criteria": "Flag", "end": "2999-01-01T00:00:00Z"}
+        assert requests.post(f"{address}/Subscription", json=named, timeout=30).status_code == status
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.splitlines()[-1]) == (0, "Stopped.")

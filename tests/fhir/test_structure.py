@@ -4,7 +4,7 @@ import pytest
 
 from adapter.errors import Invalid
 from adapter.fhir.resource import check_structure
-from adapter.fhir.structure import elements, model_of
+from adapter.fhir.structure import elements, is_modelled, model_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,11 @@ def test_a_list_is_a_list_whether_it_must_be_there_or_not(type, name, many, kind
 def test_a_type_that_r4_defines_otherwise_than_the_models_has_no_model(type):
     assert model_of(type) is None
     check_structure({"resourceType": type, "exposureBackground": {"reference": "EvidenceVariable/1"}})
+
+
+@pytest.mark.parametrize("type", ["Patient", "Slot", "Evidence", "EvidenceVariable", "MedicinalProduct", "Kanarifugl"])
+def test_whether_there_is_a_model_is_told_without_reading_it(type):
+    assert is_modelled(type) is (model_of(type) is not None)
 
 
 def test_what_has_a_model_is_checked():

@@ -77,8 +77,11 @@ def _token(row: Parameter, values: list[Any]) -> Asked:
         yield "token", row.name, "nothing-here"
         yield "error", f"{row.name}:nothing", _escaped(code)
         if code not in ("true", "false"):  # of which R4 says that no `|` SHALL be used
-            yield "token-system", row.name, f"|{_escaped(code)}"
+            yield "token-implied" if row.system else "token-system", row.name, f"|{_escaped(code)}"
         yield "token-or", row.name, f"nothing-here,{_escaped(code)}"
+        if row.system:
+            yield "token-implied", row.name, f"{row.system}|{_escaped(code)}"
+            yield "token-implied", f"{row.name}:not", f"{row.system}|{_escaped(code)}"
     for value in systems:
         system, _, code = value.rpartition("|")
         yield "token-system", row.name, f"{_escaped(system)}|{_escaped(code)}"

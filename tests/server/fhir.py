@@ -1,12 +1,20 @@
 """Requests and resources for the server's tests."""
 
 import json
+import os
 from typing import Any
 
+import hypothesis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 SYSTEM = "https://hospital.example/mrn"
+
+
+def fuzzed(examples: int) -> hypothesis.settings:
+    """How often what is fuzzed is tried: `examples` times, or as often as CASEBRIDGE_LAW_EXAMPLES says."""
+    number = int(os.environ.get("CASEBRIDGE_LAW_EXAMPLES", examples))
+    return hypothesis.settings(max_examples=number, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 
 
 class Fhir:

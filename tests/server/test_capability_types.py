@@ -21,6 +21,7 @@ VALUES = {
     "composite": "a$2025",
 }
 LATER = "Fri, 01 Jan 2100 00:00:00 GMT"
+UNCHECKED = "The structure of this type is not checked"
 ONE = "_tag=https%3A%2F%2Fx.example%7Cone"
 
 
@@ -101,14 +102,37 @@ def interacts(fhir, claims, interactions):
 def conforms(fhir, claims, profile):
     assert profile == f"http://hl7.org/fhir/StructureDefinition/{claims['type']}"
     answer = fhir.send("POST", claims["type"], {**MINIMAL[claims["type"]], "bird": 1})
-    assert answer.status_code == (201 if "documentation" in claims else 400)
+    assert answer.status_code == (201 if UNCHECKED in claims.get("documentation", "") else 400)
+
+
+def is_documented(fhir, claims, text):
+    DOCUMENTED.get(claims["type"], is_unmodelled)(fhir, claims, text)
 
 
 def is_unmodelled(fhir, claims, text):
+    assert UNCHECKED in text
     assert "FHIRPath Patch of it is refused" in text
     operation = {"name": "operation", "part": [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": "meta"}]}
     answer = fhir.send("PATCH", f"{claims['type']}/m", {"resourceType": "Parameters", "parameter": [operation]})
     assert "JSON Patch is" in assert_outcome(answer, 400, "invalid")["diagnostics"]
+
+
+def is_told_of(fhir, claims, text):
+    assert "rest-hook only" in text
+    asked = mine("Subscription")
+    for wrong in (
+        {"channel": {"type": "email", "endpoint": "mailto:a@x.example"}},
+        {"channel": {"type": "rest-hook", "endpoint": "http://hospital.example/x"}},
+        {"channel": {**asked["channel"], "payload": "application/fhir+xml"}},
+        {"criteria": "Observation?patient.name=x"},
+        {"criteria": "Observation?_has:Provenance:target:agent=x"},
+    ):
+        assert fhir.send("POST", "Subscription", asked | wrong).status_code in (400, 403), wrong
+    done(fhir.send("POST", "Subscription", {**asked, "status": "active"}), 201)
+    assert {raw["status"] for raw in found(fhir, "Subscription")} == {"off", "requested"}
+
+
+DOCUMENTED = {"Subscription": is_told_of}
 
 
 def versions(fhir, claims, policy):
@@ -197,7 +221,7 @@ def operates(fhir, claims, operations):
 TYPE = {
     "type": lambda fhir, claims, type: check_structure(MINIMAL[type]),
     "profile": conforms,
-    "documentation": is_unmodelled,
+    "documentation": is_documented,
     "interaction": interacts,
     "versioning": versions,
     "readHistory": reads_history,

@@ -2,12 +2,10 @@
 
 import json
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .fhir import SYSTEM, patient
-
-fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+from .fhir import SYSTEM, fuzzed, patient
 
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -119,7 +117,7 @@ def assert_answered(answer, method="GET"):
 @given(METHODS, PATHS, QUERIES, HEADERS, st.binary(max_size=20) | PATIENTS | JSON)
 @example("PATCH", "Patient", [("identifier", f"{SYSTEM}|1")], {"Content_Type": "application/json-patch+json"}, b"")
 @example("PUT", "$x/p", [], {}, b"")
-@fuzzed
+@fuzzed(100)
 def test_any_request_is_answered(fhir, method, path, query, headers, body):
     answer = fhir.client.open(
         f"/fhir/{path}",
@@ -134,7 +132,7 @@ def test_any_request_is_answered(fhir, method, path, query, headers, body):
 @given(PATIENTS)
 @example(patient(contained=["Kanarifugl"]))
 @example(patient(contained=[{"resourceType": "Kanarifugl"}]))
-@fuzzed
+@fuzzed(100)
 def test_any_resource_is_kept_or_refused(fhir, body):
     answer = fhir.send("POST", "Patient", body)
     assert_answered(answer)
@@ -143,14 +141,14 @@ def test_any_resource_is_kept_or_refused(fhir, body):
 
 
 @given(st.lists(OPERATIONS, max_size=4) | JSON)
-@fuzzed
+@fuzzed(100)
 def test_any_json_patch_is_answered(fhir, operations):
     fhir.put({**patient(), "id": "p"})
     assert_answered(fhir.send("PATCH", "Patient/p", operations, Content_Type="application/json-patch+json"))
 
 
 @given(st.lists(st.lists(PARTS, max_size=5), max_size=3))
-@fuzzed
+@fuzzed(100)
 def test_any_fhirpath_patch_is_answered(fhir, operations):
     fhir.put({**patient(), "id": "p"})
     parameters = [{"name": "operation", "part": parts} for parts in operations]
@@ -159,7 +157,7 @@ def test_any_fhirpath_patch_is_answered(fhir, operations):
 
 @given(st.sampled_from(["batch", "transaction"]) | JSON, st.lists(ENTRIES | JSON, max_size=4) | JSON)
 @example("batch", [{"request": {"method": []}}])
-@fuzzed
+@fuzzed(100)
 def test_any_bundle_is_answered(fhir, kind, entries):
     answer = fhir.send("POST", "", {"resourceType": "Bundle", "type": kind, "entry": entries})
     assert_answered(answer)

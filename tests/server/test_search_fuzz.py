@@ -10,7 +10,7 @@ from adapter.store.query import CONTROLS, UNSERVED
 from adapter.store.search_parameters import parameters
 from server import create_app
 
-from .fhir import Fhir, patient
+from .fhir import Fhir, fuzzed, patient
 
 TYPES = ("Patient", "Observation", "CarePlan", "ValueSet", "DocumentReference", "RiskAssessment")
 codes = st.sampled_from(sorted({name for type in TYPES for name in parameters(type)} | CONTROLS | {*UNSERVED} | {"_has", "_list"}))
@@ -36,7 +36,7 @@ def fhir(repository):
 
 
 @hypothesis.given(st.sampled_from((*TYPES, "", "Patient/1/Observation")), queries, st.sampled_from(("strict", "lenient")))
-@hypothesis.settings(max_examples=150, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@fuzzed(150)
 def test_any_search_gets_a_bundle_or_an_outcome(fhir, path, query, handling):
     encoded = urlencode(query, errors="surrogatepass")
     answer = fhir.send("GET", f"{path}?{encoded}", Prefer=f"handling={handling}")

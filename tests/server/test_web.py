@@ -58,6 +58,7 @@ def is_served(port: int) -> bool:
 def test_http_1_0_is_answered_and_the_connection_closed(port):
     answer = spoken(port, "GET /fhir/metadata HTTP/1.0")
     assert answer.startswith(b"HTTP/1.0 200 ")
+    assert answer.count(b"server: casebridge\r\n") == 1
     assert b'"url":"http://127.0.0.1:%d/fhir"' % port in answer
 
 
@@ -211,6 +212,17 @@ def test_a_stop_answers_what_is_in_flight_and_takes_nothing_new(held):
         assert server.stop(60) is True
     asking.join(60)
     assert answers == [{"status": "done"}]
+
+
+def test_a_stop_waits_for_what_is_worked_on_even_if_its_caller_left(held):
+    app, reached, go = held
+    with listen(app, port=0) as server:
+        with connected(server.port) as connection:
+            connection.sendall(head("GET", "/"))
+            assert reached.wait(60)
+        assert server.stop(0.5) is False
+        go.set()
+        assert server.stop(60) is True
 
 
 def test_idle_connections_do_not_hold_up_a_stop(held):

@@ -123,3 +123,20 @@ def test_what_the_mapping_cannot_read_is_noted_by_path_and_kept(repository):
     assert sorted(problem.partition(":")[0] for problem in stored.problems) == ["birthDate", "gender"]
     assert stored.raw["gender"] == "no such code"
     assert "administrative_gender" not in stored.record
+
+
+def test_commits_at_the_same_time_fail_and_succeed_each_for_itself(repository):
+    repository.commit([Change("Basic", "taken", {"resourceType": "Basic"}, 0)])
+
+    def commit(number):
+        id = "taken" if number % 5 == 0 else f"n{number}"
+        changes = [Change("Basic", id, {"resourceType": "Basic"}, 0), Change("Basic", f"beside-{number}", {"resourceType": "Basic"}, 0)]
+        try:
+            return [stored.id for stored in repository.commit(changes)]
+        except VersionConflict:
+            return None
+
+    with ThreadPoolExecutor(20) as pool:
+        done = [*pool.map(commit, range(60))]
+    assert done == [None if number % 5 == 0 else [f"n{number}", f"beside-{number}"] for number in range(60)]
+    assert {stored.id for stored in repository.scan("Basic")} == {"taken", *(id for ids in done for id in ids or ())}

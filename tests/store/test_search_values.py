@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapter.store import search
+from adapter.store.search_parameters import parameters, table
 from adapter.store.values import soundex
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
@@ -155,3 +156,32 @@ def test_about_a_date_is_within_a_tenth_of_the_gap_to_now(save, repository, name
     save("Flag", **flags, open={"period": {"start": "2025-01-01"}})
     query = search.parse("Flag", [(name, value)], clock=repository.clock)
     assert [row.id for row in search.run(repository.database, query).rows] == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "ids"),
+    [
+        ("status", "http://hl7.org/fhir/request-status|active", ["a"]),
+        ("status", "http://hl7.org/fhir/request-status|active,http://hl7.org/fhir/request-status|revoked", ["a", "b"]),
+        ("status", "http://hl7.org/fhir/event-status|active", []),
+        ("status", "|active", ["a"]),
+        ("status:not", "http://hl7.org/fhir/request-status|active", ["b"]),
+        ("status:in", "urn:set", ["b"]),
+        ("status:not-in", "urn:set", ["a"]),
+        ("category", "http://hl7.org/fhir/request-status|active", []),
+    ],
+)
+def test_a_code_is_of_the_system_that_r4_implies(save, find, name, value, ids):
+    save(
+        "ValueSet",
+        v={"url": "urn:set", "compose": {"include": [{"system": "http://hl7.org/fhir/request-status", "concept": [{"code": "revoked"}]}]}},
+    )
+    save("CarePlan", a={"status": "active", "category": [{"coding": [{"code": "active"}]}]}, b={"status": "revoked"})
+    assert find("CarePlan", (name, value)) == ids
+
+
+def test_only_tokens_have_an_implied_system():
+    rows = [row for rows in table().values() for row in rows.values()]
+    assert {row.kind for row in rows if row.system} == {"token"}
+    assert parameters("Patient")["gender"].system == "http://hl7.org/fhir/administrative-gender"
+    assert not parameters("Condition")["clinical-status"].system

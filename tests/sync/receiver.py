@@ -1,8 +1,11 @@
 """A subscriber's side of a rest-hook: a real HTTP server on loopback that keeps what it is sent and answers as the test wants."""
 
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -31,19 +34,21 @@ Answer = int | tuple[int, dict[str, str]]
 class Receiver:
     """Keeps all that it is sent in `got`, and what it took in `taken`; `answer` decides by request, for 200 unless a test sets another."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.got: list[Got] = []
         self.taken: list[Got] = []
         self.answer: Callable[[Got], Answer] = lambda got: 200
         self.freed = threading.Event()
         """Set at the end: who hangs in a request is let go."""
-        self._port = 0
+        self.connections = 0
+        self._open: list[socket.socket] = []
+        self._context, self._port = context, 0
         self._server: ThreadingHTTPServer | None = None
         self.open()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"https://localhost:{self._port}" if self._context else f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
         """Listen, at the same address as before."""
@@ -51,6 +56,11 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                receiver.connections += 1
+                receiver._open.append(self.request)
+                super().setup()
 
             def handle_one_request(self) -> None:
                 try:
@@ -78,6 +88,8 @@ class Receiver:
         ThreadingHTTPServer.allow_reuse_address = True
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
+        if self._context:
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -87,6 +99,12 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def hang_up(self) -> None:
+        """Close the connections that are open."""
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def told(self) -> list[str]:
         """What it was told and took, the handshakes left out."""

@@ -38,6 +38,12 @@ def test_a_key_that_is_set_is_used_unless_it_is_short(tmp_path):
     assert "kkk" not in repr(settings(tmp_path, "k" * 32))
 
 
+def test_where_no_key_can_be_kept_that_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Invalid, match="set CASEBRIDGE_KEY"):
+        site_key(settings(tmp_path / "file" / "home"))
+
+
 def test_each_subscription_has_a_secret_of_its_own():
     secrets = {secret(key, queue) for key in (b"one", b"two") for queue in ("s/1", "s/9", "t/1")}
     assert len(secrets) == 6

@@ -9,11 +9,15 @@ import threading
 from contextlib import suppress
 
 import pytest
+from pymongo.errors import ConnectionFailure
 
+from adapter.fhir.capability import Capability
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.delivery import Site
+from adapter.sync.pull import types_to_pull
+from adapter.sync.remotes import Remote
 from adapter.sync.subscriptions import delivering
 from tests.sync.receiver import Receiver, eventually
 
@@ -180,6 +184,27 @@ def test_one_that_fails_and_one_that_hangs_harm_nobody_else(repository, subscrib
             assert status("failing") == ("requested", "The endpoint answered 500.")
         assert well.told() == told(*(("create", f"p{number:02}", 1) for number in range(20)))
         assert repository.notifications.count("hanging/1") == repository.notifications.count("failing/1") == 20
+
+
+def test_one_that_takes_some_and_fails_again_is_in_error_again(repository, receiver, subscribe, write, status):
+    refused = []
+
+    def answer(got):
+        if got.about.endswith("/Patient/c/1") or (got.about.endswith("/Patient/a/1") and not refused):
+            refused.append(got)
+            return 500
+        return 200
+
+    receiver.answer = answer
+    subscribe("s", receiver)
+    for id in "abcd":
+        write("Patient", id, PATIENT)
+    with delivering(repository, SITE):
+        assert eventually(lambda: len(refused) > 2)
+        assert eventually(lambda: status() == ("error", "The endpoint answered 500."))
+    statuses = [stored.raw["status"] for stored in reversed(repository.versions("Subscription", "s"))]
+    assert statuses == ["requested", "active", "error", "active", "error"]
+    assert receiver.told() == told(("create", "a", 1), ("create", "b", 1))
 
 
 def test_an_endpoint_that_was_not_proven_gets_nothing(repository, receiver, subscribe, write, status):
@@ -366,6 +391,27 @@ def test_writers_at_once_are_all_told_and_each_resource_in_the_order_of_its_vers
     assert {(body["id"], body["meta"]["versionId"]) for body in bodies} == {(stored.id, str(stored.version)) for stored in made}
     for number in range(6):
         assert [body["multipleBirthInteger"] for body in bodies if body["id"] == f"w{number}"] == [*range(10)]
+
+
+def test_a_fault_in_between_does_not_end_the_delivery(repository, receiver, subscribe, write, monkeypatch):
+    subscribe("s", receiver)
+    sound, faults = repository.subscribed, iter([ValueError("Kanarifugl"), ConnectionFailure("Kanarifugl")])
+
+    def subscribed():
+        if fault := next(faults, None):
+            raise fault
+        return sound()
+
+    monkeypatch.setattr(repository, "subscribed", subscribed)
+    with delivering(repository, SITE):
+        write("Patient", "p", PATIENT)
+        assert eventually(lambda: receiver.told() == told(("create", "p", 1)))
+
+
+def test_the_subscriptions_of_a_remote_are_not_pulled_even_where_that_is_asked_for():
+    rows = [{"type": type, "interaction": [{"code": "search-type"}]} for type in ("Patient", "Subscription")]
+    able = Capability.of({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"mode": "server", "resource": rows}]})
+    assert types_to_pull(Remote("hospital", "http://127.0.0.1:9/fhir", types=("Patient", "Subscription")), able) == ["Patient"]
 
 
 def test_what_a_pull_brings_is_told(repository, receiver, subscribe):

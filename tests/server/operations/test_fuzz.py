@@ -1,13 +1,13 @@
 """Whatever an operation is sent, it answers or refuses with an OperationOutcome: never a fault of the server."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.care.questionnaire import canonical
 from server.fhir.operations.definition import definitions
 
-from ..fhir import patient
+from ..fhir import fuzzed, patient
 
 WORDS = [
     "",
@@ -77,7 +77,7 @@ def test_no_body_makes_an_operation_fail(fhir, id):
     items = st.lists(st.sampled_from(names).flatmap(item), max_size=4)
     bodies = items.map(lambda several: {"resourceType": "Parameters", "parameter": several}) | RESOURCES
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @fuzzed(40)
     @given(bodies)
     def ask(body):
         for type, instance in definition.places:
