@@ -23,7 +23,7 @@ _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 
 @click.group()
 def subscriptions() -> None:
-    """Subscribers that are told of changes by rest-hook: list, show, secret, pause, resume, skip, deliver."""
+    """Who is told of changes: list, show, pause, resume, deliver."""
 
 
 @subscriptions.command("list")
@@ -71,7 +71,9 @@ def show(subscription: str, json: bool) -> None:
 @subscriptions.command("secret")
 @click.argument("subscription")
 def secret_(subscription: str) -> None:
-    """Print the secret by which SUBSCRIPTION's notifications are signed. Give it to the subscriber by a way that others cannot read.
+    """Print the secret that signs SUBSCRIPTION's notifications.
+
+    Give it to the subscriber by a way that others cannot read.
 
     \b
       casebridge subscriptions secret 0c5f…
@@ -84,7 +86,9 @@ def secret_(subscription: str) -> None:
 @subscriptions.command()
 @click.argument("subscription")
 def pause(subscription: str) -> None:
-    """Stop telling SUBSCRIPTION; what it is to be told is kept until it is resumed.
+    """Stop telling SUBSCRIPTION until it is resumed.
+
+    What it is to be told is kept meanwhile.
 
     \b
       casebridge subscriptions pause 0c5f…
@@ -95,7 +99,9 @@ def pause(subscription: str) -> None:
 @subscriptions.command()
 @click.argument("subscription")
 def resume(subscription: str) -> None:
-    """Ask SUBSCRIPTION's endpoint anew, then tell it what has waited, oldest first. Also after a pause, a 410 or a long outage.
+    """Tell SUBSCRIPTION again, and first what has waited.
+
+    Its endpoint is asked anew, then told oldest first. Also after a 410 or a long outage.
 
     \b
       casebridge subscriptions resume 0c5f…
@@ -107,7 +113,9 @@ def resume(subscription: str) -> None:
 @click.argument("subscription")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def skip(subscription: str, yes: bool) -> None:
-    """Drop the one notification that SUBSCRIPTION is to be told next: for one that its endpoint will never take, and all others wait for.
+    """Drop what SUBSCRIPTION is to be told next.
+
+    For one notification that its endpoint will never take, and that all others wait for.
 
     \b
       casebridge subscriptions skip 0c5f…
