@@ -217,9 +217,10 @@ def settle(
         if not due:
             return [(write, write.found) for write in writes if write.found]
         changes = [Change(write.type, write.id, write.raw, write.expect, put=write.put) for write in due]
-        steps: list[Also] = [partial(_claim, repository, due), *([guard(due)] if guard else [])]
+        steps: list[Also] = [partial(_claim, repository, due)] if any(write.claim for write in due) else []
+        steps += [guard(due)] if guard else []
         try:
-            stored = iter(repository.commit(changes, also=partial(_each, steps)))
+            stored = iter(repository.commit(changes, also=partial(_each, steps) if steps else None))
         except VersionConflict:
             continue
         return [(write, write.found or next(stored)) for write in writes]
