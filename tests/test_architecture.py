@@ -24,7 +24,7 @@ MAY = {
 NETWORK = {"adapter.fhir.client", "adapter.fhir.exchange", "adapter.fhir.auth", "adapter.fhir.retry", "adapter.fhir.capability"}
 # Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, and what subscribers
 # are yet to be told.
-WRITERS = {"adapter/store/repository.py", "adapter/store/state.py", "adapter/store/claims.py", "adapter/store/notifications.py"}
+WRITERS = {f"adapter/store/{name}.py" for name in ("repository", "state", "claims", "notifications", "remote_keys")}
 WRITES = {"insert_one", "insert_many", "replace_one", "update_one", "update_many", "delete_one", "delete_many", "bulk_write"}
 
 

@@ -129,8 +129,10 @@ def _delete(client: FhirClient, batch: list[Entry], *, transaction: bool) -> dic
 def _unlink(opened: Bridge, each: Remote, deleted: list[Entry]) -> None:
     """Our resources forget those that are gone; what was born here is owed to the remote again."""
     for entry in deleted:
-        for stored in opened.repository.scan(entry.type, {"links.key": f"{each.name}|{entry.reference}"}):
-            links = tuple(link for link in stored.links if link.remote != each.name)
-            owed = () if stored.born or stored.deleted else (each.name,)
-            change = Change(stored.type, stored.id, None if stored.deleted else stored.raw, stored.version, links=links, owed=owed)
-            opened.repository.commit([change])
+        stored = opened.repository.linked(f"{each.name}|{entry.reference}")
+        if stored is None:
+            continue
+        links = tuple(link for link in stored.links if link.remote != each.name)
+        owed = () if stored.born or stored.deleted else (each.name,)
+        change = Change(stored.type, stored.id, None if stored.deleted else stored.raw, stored.version, links=links, owed=owed)
+        opened.repository.commit([change])

@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -15,16 +14,14 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, 
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
-from adapter.fhir.resource import same
-from adapter.mapping.derived import computed
-from adapter.mapping.registry import mapping_for
-from adapter.store import index, subscriptions
-from adapter.store.documents import CODEC, CURRENT, UNSYNCED, Change, Document, Stored, stamped
+from adapter.store import remote_keys, subscriptions
+from adapter.store.documents import CODEC, Change, Document, Stored
 from adapter.store.faces import Faces
 from adapter.store.gathering import Gathered
 from adapter.store.notifications import Notification, Notifications
 from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
+from adapter.store.versions import archived, kept, made_by
 
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
@@ -63,6 +60,7 @@ class Repository:
         if type not in self._ready:
             # Outside of any transaction: a collection cannot be indexed inside one.
             ensure_indexes(self.database, type)
+            remote_keys.ensure_indexes(self.database)
             if type == subscriptions.TYPE:
                 self.notifications.ensure_indexes()
             self._ready.add(type)
@@ -134,6 +132,21 @@ class Repository:
         """All current versions of a type that match a plain MongoDB filter, deleted ones too, in no order."""
         return map(Stored.of, self.collection(type).find(query or {}))
 
+    def owed(self, remote: str) -> Iterator[Stored]:
+        """What a remote has not got yet, deleted ones too."""
+        by_type: dict[str, list[str]] = defaultdict(list)
+        for reference in remote_keys.owed(self.database, remote):
+            type, _, id = reference.partition("/")
+            by_type[type].append(id)
+        for type, ids in by_type.items():
+            for start in range(0, len(ids), _FEW):
+                yield from self.find_many(type, ids[start : start + _FEW]).values()
+
+    def linked(self, key: str) -> Stored | None:
+        """The resource that has this link, such as `hospital|Patient/1000`."""
+        reference = remote_keys.linked(self.database, key)
+        return self.find(*reference.split("/")) if reference else None
+
     def commit(self, changes: Sequence[Change], *, also: Also | None = None) -> list[Stored]:
         """Carry out all changes or none, in one transaction; what is unchanged is not written again.
 
@@ -203,25 +216,29 @@ class Repository:
         inserts: dict[str, list[Document]] = defaultdict(list)
         history: list[Document] = []
         made: list[subscriptions.Made] = []
+        touched: list[subscriptions.Made] = []
         results = []
         for change in changes:
             old = current.get((change.type, change.id))
             if (old.version if old else 0) != change.expect:
                 raise VersionConflict(f"This {change.type} is not at the version that the change was made against.")
-            stored = _next(change, old, now, remotes)
+            stored = made_by(change, old, now, remotes)
             results.append(stored)
+            if stored is not old:
+                touched.append((old, stored))
             if old is None or stored.version != old.version:
                 made.append((old, stored))
             if old is None:
-                inserts[change.type].append(_document(stored))
+                inserts[change.type].append(kept(stored))
             elif stored is not old:
                 if stored.version != old.version:
-                    history.append(_archived(old))
+                    history.append(archived(old))
                 self._replace(stored, old.version, session)
         if history:
             self.database["history"].insert_many(history, session=session)
         for type, documents in inserts.items():
             self.database[type].insert_many(documents, session=session)
+        remote_keys.follow(self.database, touched, session)
         queued = subscriptions.due(rows, made)
         if queued:
             self.notifications.add(queued, session)
@@ -251,7 +268,7 @@ class Repository:
             session.with_transaction(lambda session: self._replace(stored, stored.version, session))
 
     def _replace(self, stored: Stored, version: int, session: ClientSession) -> None:
-        answer = self.database[stored.type].replace_one({"_id": stored.id, "fhir.version": version}, _document(stored), session=session)
+        answer = self.database[stored.type].replace_one({"_id": stored.id, "fhir.version": version}, kept(stored), session=session)
         if answer.matched_count != 1:
             raise VersionConflict(f"This {stored.type} was changed by another writer just now.")
 
@@ -286,80 +303,3 @@ def _named(error: PyMongoError | DocumentTooLarge) -> Exception:
     if isinstance(error, DocumentTooLarge) or codes == {_TOO_LARGE}:
         return TooLarge("A resource with its index is over the 16 MB that MongoDB keeps in one document.")
     return error
-
-
-def _next(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:
-    """The version that a change makes; `old` itself where it makes none."""
-    born = old.born if old else change.born
-    links = change.links if change.links is not None else old.links if old else ()
-    local = change.local if change.local is not None else old.local if old else {}
-    unchanged = old is not None and _same_content(change, old) and (change.local is None or local.items() <= old.local.items())
-    version = change.expect if unchanged else change.expect + 1
-    links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
-    linked = {link.remote for link in links}
-    due = {remote for remote in remotes if remote in linked or born is None} if change.type not in UNSYNCED else set()
-    if unchanged and old is not None:
-        outbox = set(old.outbox) - {change.sent} | set(change.owed)
-        if links == old.links and outbox == set(old.outbox):
-            return old
-        return replace(old, links=links, outbox=tuple(sorted(outbox)))
-    outbox = (due | set(old.outbox if old else ())) - {change.sent} | set(change.owed)
-    updated = max(now, old.updated + timedelta(milliseconds=1)) if old else now
-    mapping = mapping_for(change.raw) if change.raw else None
-    found = mapping.extract(change.raw) if mapping and change.raw else None
-    if mapping and found:
-        local = {**local, **computed(mapping.concept, found.fields)}
-    return Stored(
-        type=change.type,
-        id=change.id,
-        version=version,
-        updated=updated,
-        deleted=change.raw is None,
-        text=stamped(change.raw, change.id, version, updated) if change.raw else "",
-        concept=mapping.concept if mapping else None,
-        local=local if change.raw else {},
-        born=born,
-        links=links,
-        outbox=tuple(sorted(outbox)),
-        problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
-        put=change.put,
-    )
-
-
-def _same_content(change: Change, old: Stored) -> bool:
-    if change.raw is None or old.deleted:
-        return change.raw is None and old.deleted
-    return same(_comparable(change.raw), _comparable(old.raw))
-
-
-def _comparable(raw: dict[str, Any]) -> dict[str, Any]:
-    meta = {name: value for name, value in (raw.get("meta") or {}).items() if name not in ("versionId", "lastUpdated")}
-    return {**{name: value for name, value in raw.items() if name not in ("id", "meta")}, **({"meta": meta} if meta else {})}
-
-
-def _document(stored: Stored) -> Document:
-    """A current version as MongoDB keeps it."""
-    body = _archived(stored)
-    body["fhir"] |= {"index": index.entries(stored.raw)} if stored.text else {}
-    return body | _filled({"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)})
-
-
-def _archived(stored: Stored) -> Document:
-    """A superseded version as the history keeps it: what it said, without index, links and outbox."""
-    face = {
-        "type": stored.type,
-        "id": stored.id,
-        "version": stored.version,
-        "updated": stored.updated,
-        "deleted": stored.deleted,
-        "raw": stored.text,
-        "problems": list(stored.problems),
-        "put": stored.put or None,
-    }
-    body = {"_id": f"{stored.type}/{stored.id}/{stored.version}", "concept": stored.concept, "local": stored.local, "born": stored.born}
-    return _filled(body | {"fhir": _filled(face)})
-
-
-def _filled(body: Document) -> Document:
-    """The body without what is empty: the embedded store takes time for each element of each document that it looks at."""
-    return {name: value for name, value in body.items() if value not in (None, [], {})}

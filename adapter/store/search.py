@@ -84,8 +84,6 @@ def ensure_indexes(database: Database[Document], type: str) -> None:
         [
             pymongo.IndexModel([(KEY, 1)], name="search"),
             pymongo.IndexModel([("fhir.updated", 1), ("_id", 1)], name="updated"),
-            pymongo.IndexModel([("links.key", 1)], name="links", unique=True, sparse=True),
-            pymongo.IndexModel([("outbox", 1)], name="outbox", sparse=True),
         ]
     )
     database["history"].create_indexes([pymongo.IndexModel([("fhir.updated", 1)], name="updated")])

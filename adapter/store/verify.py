@@ -10,7 +10,7 @@ from adapter.errors import Invalid, VersionConflict
 from adapter.fhir.references import split, walk
 from adapter.fhir.resource import parse
 from adapter.mapping.registry import mapping_for
-from adapter.store import index
+from adapter.store import index, remote_keys
 from adapter.store.documents import Document, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
@@ -55,6 +55,10 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress =
             done += len(documents)
             progress(f"verify {type}", done, total)
     yield from _orphans(repository, types)
+    yield from _remote_keys(repository, types)
+
+
+_REMOTE_KEYS = {remote_keys.LINKED: "link", remote_keys.OWED: "outbox"}
 
 
 def _batches(items: Iterable[T], size: int = 200) -> Iterator[list[T]]:
@@ -174,6 +178,23 @@ def _orphans(repository: Repository, types: list[str]) -> Iterator[Finding]:
                 yield Finding("history", name, "has old versions and no current one")
             elif not names[-1].isdigit() or not 0 < int(names[-1]) < current[name]:
                 yield Finding("history", name, f"has an old version {names[-1]} that is not before the current one")
+
+
+def _remote_keys(repository: Repository, types: list[str]) -> Iterator[Finding]:
+    """What is looked up by remote is what the resources say, no more and no less."""
+    told = {name: dict(remote_keys.all_keys(repository.database, name)) for name in _REMOTE_KEYS}
+    having = {"$or": [{"links": {"$exists": True}}, {"outbox": {"$exists": True}}]}
+    for type in types:
+        for document in repository.collection(type).find(having, {"links.key": 1, "outbox": 1}):
+            reference = f"{type}/{document['_id']}"
+            links = [link["key"] for link in document.get("links", ())]
+            for name, keys in remote_keys.expected(reference, links, document.get("outbox", ())).items():
+                for key in keys:
+                    if told[name].pop(key, None) != reference:
+                        yield Finding(_REMOTE_KEYS[name], reference, "cannot be looked up by the name that a remote knows it by")
+    for name, keys_left in told.items():
+        for reference in keys_left.values():
+            yield Finding(_REMOTE_KEYS[name], reference, "is looked up by a name that it does not have")
 
 
 def _dangling(repository: Repository, types: list[str], type: str, documents: list[Document]) -> Iterator[Finding]:

@@ -50,11 +50,11 @@ class Pusher:
 
     def owed(self) -> Iterator[Stored]:
         """What the remote has not got yet."""
+        if self.seeded:
+            yield from self.repository.owed(self.remote.name)
+            return
         for type in self.repository.types():
-            if self.seeded:
-                yield from self.repository.scan(type, {"outbox": self.remote.name})
-            else:
-                yield from (stored for stored in self.repository.scan(type) if _unsent(stored, self.remote.name))
+            yield from (stored for stored in self.repository.scan(type) if _unsent(stored, self.remote.name))
 
     def plan(self) -> list[Entry]:
         """An entry for each resource that is owed, in the order in which they can be sent."""

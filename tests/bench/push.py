@@ -28,7 +28,7 @@ def run(rounds: int, say: Callable[[str], None]) -> list[Report]:
                 lived = time.perf_counter()
                 certificate = ours.sync("hospital", pull=False, say=lambda _: None)
                 ended = time.perf_counter()
-                owed = sum(len(list(ours.repository.scan(type, {"outbox": "hospital"}))) for type in ours.repository.types())
+                owed = len(list(ours.repository.owed("hospital")))
             if not certificate.clean or owed:
                 faults.append(f"round {turn}: {owed} resources were not pushed")
             if turn:

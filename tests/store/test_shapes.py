@@ -11,7 +11,7 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import OperationFailure
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 PARAMETERS = ("patient", "code", "name", "when", "date.lo")
@@ -88,83 +88,6 @@ def test_many_ids_are_read_in_one_query(database):
     wanted = {f"o{number}" for number in range(0, 200, 4)}
     found = database.observations.find({"_id": {"$in": [*wanted, "absent"]}})
     assert {document["_id"] for document in found} == wanted
-
-
-def test_the_outbox_is_found_by_one_of_its_remotes(database):
-    database.patients.create_index("outbox", sparse=True)
-    database.patients.insert_many([{"_id": 1, "outbox": ["a", "b"]}, {"_id": 2, "outbox": ["b"]}, {"_id": 3}, {"_id": 4, "outbox": []}])
-    database.patients.update_one({"_id": 1}, {"$pull": {"outbox": "b"}})
-    assert {document["_id"] for document in database.patients.find({"outbox": "a"})} == {1}
-    assert {document["_id"] for document in database.patients.find({"outbox": "b"})} == {2}
-
-
-def linked(*keys: str) -> dict[str, Any]:
-    return {"links": [{"remote": key.partition("|")[0], "key": key} for key in keys]} if keys else {}
-
-
-@pytest.fixture
-def patients(database):
-    # Sparse, not partial: SecantusDB 0.7.0b3 never reads through a partial index, so that a link would be sought in the whole collection.
-    database.patients.create_index("links.key", unique=True, sparse=True)
-    return database.patients
-
-
-def test_a_remote_resource_is_linked_to_one_record_only(patients):
-    patients.insert_many([{"_id": 1}, {"_id": 2}, {"_id": 3, **linked("a|Patient/1", "b|Patient/1")}])
-    with pytest.raises(DuplicateKeyError):
-        patients.insert_one({"_id": 4, **linked("c|Patient/1", "b|Patient/1")})
-    with pytest.raises(DuplicateKeyError):
-        patients.update_one({"_id": 1}, {"$set": linked("a|Patient/1")})
-    with pytest.raises(DuplicateKeyError):
-        patients.replace_one({"_id": 1}, linked("a|Patient/1"))
-    assert [document["_id"] for document in patients.find({"links.key": "b|Patient/1"})] == [3]
-
-
-@pytest.mark.parametrize(
-    "release",
-    [
-        lambda patients: patients.update_one({"_id": 1}, {"$unset": {"links": 1}}),
-        lambda patients: patients.update_one({"_id": 1}, {"$pull": {"links": {"key": "a|Patient/1"}}}),
-        lambda patients: patients.update_one({"_id": 1}, {"$set": linked("b|Patient/1")}),
-        lambda patients: patients.replace_one({"_id": 1}, {}),
-        lambda patients: patients.delete_one({"_id": 1}),
-    ],
-    ids=["unset", "pull", "set", "replace", "delete"],
-)
-def test_a_link_that_was_taken_away_may_be_given_again(patients, release):
-    patients.insert_one({"_id": 1, **linked("a|Patient/1", "b|Patient/1")})
-    release(patients)
-    patients.insert_one({"_id": 2, **linked("a|Patient/1")})
-    assert [document["_id"] for document in patients.find({"links.key": "a|Patient/1"})] == [2]
-
-
-def test_a_link_moves_within_one_transaction_and_a_duplicate_ends_it(patients, store):
-    patients.insert_one({"_id": 1, **linked("a|Patient/1")})
-    with store.start_session() as session, session.start_transaction():
-        patients.update_one({"_id": 1}, {"$unset": {"links": 1}}, session=session)
-        patients.insert_one({"_id": 2, **linked("a|Patient/1")}, session=session)
-    with store.start_session() as session:
-        session.start_transaction()
-        patients.insert_one({"_id": 3}, session=session)
-        with pytest.raises(DuplicateKeyError):
-            patients.insert_one({"_id": 4, **linked("a|Patient/1")}, session=session)
-        session.abort_transaction()
-    assert {document["_id"] for document in patients.find()} == {1, 2}
-
-
-def test_of_transactions_that_give_the_same_link_at_once_one_wins(patients, store):
-    refused = []
-
-    def give(number: int) -> None:
-        with store.start_session() as session:
-            try:
-                session.with_transaction(lambda session: patients.insert_one({"_id": number, **linked("a|Patient/1")}, session=session))
-            except DuplicateKeyError:
-                refused.append(number)
-
-    at_once(*(lambda number=number: give(number) for number in range(8)))
-    assert patients.count_documents({}) == 1
-    assert len(refused) == 7
 
 
 def test_of_writers_against_the_same_version_one_wins_and_the_others_see_no_match(database, store):

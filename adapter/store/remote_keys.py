@@ -1,0 +1,60 @@
+"""Which resource is linked to a remote's, and which a remote is owed: looked up by the remote, in two collections beside the resources.
+
+What is here follows from the links and outboxes of the resources and is written in the same transactions. Indexes of every type's
+collection would say the same, but the embedded store looks at all of a collection's indexes for each search and each insertion: with one
+index instead of four a search by key took it a third less time, and an insertion too. Most resources are neither linked nor owed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pymongo
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from adapter.store.documents import Document, Stored
+
+LINKED, OWED = "linked", "owed"
+
+
+def expected(reference: str, links: Iterable[str], outbox: Iterable[str]) -> dict[str, dict[str, Document]]:
+    """What is to be here because of a resource with these keys of links and this outbox, by collection and id."""
+    linked = {key: {"_id": key, "of": reference} for key in links}
+    owed = ({"_id": f"{remote}|{reference}", "of": reference, "remote": remote} for remote in outbox)
+    return {LINKED: linked, OWED: {document["_id"]: document for document in owed}}
+
+
+def _of(stored: Stored | None) -> dict[str, dict[str, Document]]:
+    return expected(stored.reference, (link.key for link in stored.links), stored.outbox) if stored else expected("", (), ())
+
+
+def ensure_indexes(database: Database[Document]) -> None:
+    """Make the index by which a remote finds what it is owed."""
+    database[OWED].create_indexes([pymongo.IndexModel([("remote", 1)], name="remote")])
+
+
+def follow(database: Database[Document], changes: Sequence[tuple[Stored | None, Stored]], session: ClientSession) -> None:
+    """Write what changes did. Raises DuplicateKeyError or BulkWriteError where another resource is linked to the same one of a remote."""
+    pairs = [(_of(old), _of(stored)) for old, stored in changes]
+    for name in (LINKED, OWED):
+        gone = [key for before, after in pairs for key in before[name].keys() - after[name].keys()]
+        new = [after[name][key] for before, after in pairs for key in after[name] if key not in before[name]]
+        if gone:
+            database[name].delete_many({"_id": {"$in": gone}}, session=session)
+        if new:
+            database[name].insert_many(new, session=session)
+
+
+def linked(database: Database[Document], key: str) -> str | None:
+    """The Type/id of the resource that has this link, such as `hospital|Patient/1000`."""
+    found = database[LINKED].find_one({"_id": key})
+    return str(found["of"]) if found else None
+
+
+def owed(database: Database[Document], remote: str) -> list[str]:
+    """The Type/id of each resource that a remote has not got yet, by type and id."""
+    return sorted(document["of"] for document in database[OWED].find({"remote": remote}))
+
+
+def all_keys(database: Database[Document], name: str) -> Iterator[tuple[str, str]]:
+    """Every key that is here, and whose it is said to be."""
+    return ((document["_id"], document["of"]) for document in database[name].find({}))

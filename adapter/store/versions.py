@@ -1,0 +1,88 @@
+"""The version of a resource that a change makes, and how MongoDB keeps it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapter.fhir.resource import same
+from adapter.mapping.derived import computed
+from adapter.mapping.registry import mapping_for
+from adapter.store import index
+from adapter.store.documents import CURRENT, UNSYNCED, Change, Document, Stored, stamped
+
+
+def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:
+    """The version that a change makes; `old` itself where it makes none."""
+    born = old.born if old else change.born
+    links = change.links if change.links is not None else old.links if old else ()
+    local = change.local if change.local is not None else old.local if old else {}
+    unchanged = old is not None and _same_content(change, old) and (change.local is None or local.items() <= old.local.items())
+    version = change.expect if unchanged else change.expect + 1
+    links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
+    linked = {link.remote for link in links}
+    due = {remote for remote in remotes if remote in linked or born is None} if change.type not in UNSYNCED else set()
+    if unchanged and old is not None:
+        outbox = set(old.outbox) - {change.sent} | set(change.owed)
+        if links == old.links and outbox == set(old.outbox):
+            return old
+        return replace(old, links=links, outbox=tuple(sorted(outbox)))
+    outbox = (due | set(old.outbox if old else ())) - {change.sent} | set(change.owed)
+    updated = max(now, old.updated + timedelta(milliseconds=1)) if old else now
+    mapping = mapping_for(change.raw) if change.raw else None
+    found = mapping.extract(change.raw) if mapping and change.raw else None
+    if mapping and found:
+        local = {**local, **computed(mapping.concept, found.fields)}
+    return Stored(
+        type=change.type,
+        id=change.id,
+        version=version,
+        updated=updated,
+        deleted=change.raw is None,
+        text=stamped(change.raw, change.id, version, updated) if change.raw else "",
+        concept=mapping.concept if mapping else None,
+        local=local if change.raw else {},
+        born=born,
+        links=links,
+        outbox=tuple(sorted(outbox)),
+        problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
+        put=change.put,
+    )
+
+
+def _same_content(change: Change, old: Stored) -> bool:
+    if change.raw is None or old.deleted:
+        return change.raw is None and old.deleted
+    return same(_comparable(change.raw), _comparable(old.raw))
+
+
+def _comparable(raw: dict[str, Any]) -> dict[str, Any]:
+    meta = {name: value for name, value in (raw.get("meta") or {}).items() if name not in ("versionId", "lastUpdated")}
+    return {**{name: value for name, value in raw.items() if name not in ("id", "meta")}, **({"meta": meta} if meta else {})}
+
+
+def kept(stored: Stored) -> Document:
+    """A current version as MongoDB keeps it."""
+    body = archived(stored)
+    body["fhir"] |= {"index": index.entries(stored.raw)} if stored.text else {}
+    return body | _filled({"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)})
+
+
+def archived(stored: Stored) -> Document:
+    """A superseded version as the history keeps it: what it said, without index, links and outbox."""
+    face = {
+        "type": stored.type,
+        "id": stored.id,
+        "version": stored.version,
+        "updated": stored.updated,
+        "deleted": stored.deleted,
+        "raw": stored.text,
+        "problems": list(stored.problems),
+        "put": stored.put or None,
+    }
+    body = {"_id": f"{stored.type}/{stored.id}/{stored.version}", "concept": stored.concept, "local": stored.local, "born": stored.born}
+    return _filled(body | {"fhir": _filled(face)})
+
+
+def _filled(body: Document) -> Document:
+    """The body without what is empty: the embedded store takes time for each element of each document that it looks at."""
+    return {name: value for name, value in body.items() if value not in (None, [], {})}
