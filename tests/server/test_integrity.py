@@ -61,3 +61,17 @@ def test_what_is_referred_to_is_not_deleted(strict):
     assert_outcome(strict.send("POST", "", moved), 422, "processing")
     strict.send("DELETE", "Condition/c")
     assert strict.send("DELETE", "Patient/p").status_code == 204
+
+
+def test_of_hundreds_of_references_each_is_looked_at(strict):
+    numbers = range(230)
+    strict.send("POST", "", transaction(*(entry("PUT", f"Patient/p{number}", {**patient(), "id": f"p{number}"}) for number in numbers)))
+    group = {"resourceType": "Group", "type": "person", "actual": True}
+
+    def make(*extra):
+        members = [{"entity": {"reference": reference}} for reference in (*(f"Patient/p{number}" for number in numbers), *extra)]
+        return strict.send("POST", "Group", {**group, "member": members})
+
+    assert make().status_code == 201
+    assert_outcome(make("Patient/none"), 422, "processing")
+    assert_outcome(make("Patient/p230"), 422, "processing")
