@@ -20,8 +20,8 @@ class _Round(Generic[K, V]):
 
     keys: dict[K, None] = field(default_factory=dict)
     answered: Event = field(default_factory=Event)
-    found: Mapping[K, V] | None = None
-    """None where it was not answered."""
+    found: Mapping[K, V] = field(default_factory=dict)
+    failure: BaseException | None = None
 
 
 class Gathered(Generic[K, V]):
@@ -37,7 +37,7 @@ class Gathered(Generic[K, V]):
         self._open: _Round[K, V] | None = None
 
     def of(self, keys: Iterable[K]) -> dict[K, V]:
-        """Those of the keys that there is something for, as of now. Raises what `ask` raises."""
+        """Those of the keys that there is something for, as of now. Raises what `ask` raises, to all whom it was asked for."""
         wanted = [*keys]
         with self._lock:
             first = self._open is None
@@ -47,9 +47,9 @@ class Gathered(Generic[K, V]):
             self._put(joined)
         else:
             joined.answered.wait()
-        if joined.found is None:
-            # Whoever put it failed and knows why; the others see for themselves.
-            return self.of(wanted)
+        if joined.failure is not None:
+            # Never asked again: a commit that failed may have been carried out.
+            raise joined.failure
         return {key: joined.found[key] for key in wanted if key in joined.found}
 
     def _put(self, joined: _Round[K, V]) -> None:
@@ -57,6 +57,9 @@ class Gathered(Generic[K, V]):
             with self._turn:
                 self._close(joined)
                 joined.found = self._ask([*joined.keys])
+        except BaseException as failure:
+            joined.failure = failure
+            raise
         finally:
             self._close(joined)
             joined.answered.set()

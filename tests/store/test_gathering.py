@@ -1,10 +1,7 @@
 """Reads that come together are asked together, each after it was wanted."""
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
-
-import pytest
+from threading import Event
 
 from adapter.store.documents import Change
 from adapter.store.gathering import Gathered
@@ -38,29 +35,25 @@ def test_those_that_wait_are_asked_in_one_question():
     assert sorted(key for keys in asked for key in keys) == sorted(f"k{number}" for number in range(12))
 
 
-def test_a_failure_is_its_askers_and_the_next_are_asked_again():
-    failures = Counter()
+def test_a_failure_is_told_to_all_that_it_was_asked_for_and_nobody_is_asked_for_twice():
+    free, asked = Event(), []
 
     def ask(keys):
-        failures[tuple(keys)] += 1
+        asked.append(keys)
+        assert free.wait(10)
         if "bad" in keys:
             raise OSError
         return dict.fromkeys(keys, 1)
 
     gathered = Gathered(ask)
-    together = Barrier(8)
-
-    def call(key):
-        together.wait(10)
-        return gathered.of([key])
-
     with ThreadPoolExecutor(8) as pool:
-        calls = {key: pool.submit(call, key) for key in ("bad", "a", "b", "c", "d", "e", "f", "g")}
-        with pytest.raises(OSError):
-            calls.pop("bad").result(10)
-        # Whoever led a round with the bad key in it fails with it; nobody waits for ever and nobody gets nothing.
-        for call_ in calls.values():
-            assert call_.exception(10) is not None or call_.result()
+        calls = {key: pool.submit(gathered.of, [key]) for key in ("first", "bad", "a", "b", "c", "d", "e", "f")}
+        while sum(map(len, asked)) + len(gathered._open.keys if gathered._open else ()) < 8:
+            pass
+        free.set()
+        failed = {key for key, call in calls.items() if isinstance(call.exception(10), OSError)}
+        assert failed == {key for keys in asked if "bad" in keys for key in keys}
+    assert sorted(key for keys in asked for key in keys) == sorted(calls)
     assert gathered.of(["a"]) == {"a": 1}
 
 
