@@ -1,12 +1,11 @@
 """Resources by id, as they are answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from pymongo.collection import Collection
 from pymongo.database import Database
 
+from adapter.store.by_id import by_id
 from adapter.store.documents import Document
-from adapter.store.filters import one_of
 from adapter.store.gathering import Gathered
 from adapter.store.rows import FACE
 
@@ -22,9 +21,5 @@ class Faces:
         """The documents, by id, that a Row is made of; the text of what was deleted is empty."""
         if type not in self._gathered:
             collection = self._database[type]
-            self._gathered.setdefault(type, Gathered(lambda ids: _read(collection, ids)))
+            self._gathered.setdefault(type, Gathered(lambda ids: {document["_id"]: document for document in by_id(collection, ids, FACE)}))
         return self._gathered[type].of(ids)
-
-
-def _read(collection: Collection[Document], ids: Sequence[str]) -> dict[str, Document]:
-    return {document["_id"]: document for document in collection.find({"_id": one_of(ids)}, FACE, batch_size=len(ids) + 1)}

@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, 
 from adapter.clock import Clock, utc_now
 from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
 from adapter.store import remote_keys, subscriptions
+from adapter.store.by_id import by_id
 from adapter.store.documents import CODEC, Change, Document, Stored
 from adapter.store.faces import Faces
 from adapter.store.gathering import Gathered
@@ -85,12 +86,7 @@ class Repository:
 
     def find_many(self, type: str, ids: Iterable[str], session: ClientSession | None = None) -> dict[str, Stored]:
         """The current versions of those that exist, by id."""
-        wanted = list(ids)
-        if len(wanted) == 1:
-            found = self.collection(type).find_one({"_id": wanted[0]}, session=session)
-            return {wanted[0]: Stored.of(found)} if found else {}
-        cursor = self.collection(type).find({"_id": {"$in": wanted}}, session=session) if wanted else ()
-        return {document["_id"]: Stored.of(document) for document in cursor}
+        return {document["_id"]: Stored.of(document) for document in by_id(self.collection(type), ids, session=session)}
 
     def read(self, type: str, id: str) -> Stored:
         """The current version. Raises NotFound or Gone."""
@@ -139,8 +135,7 @@ class Repository:
             type, _, id = reference.partition("/")
             by_type[type].append(id)
         for type, ids in by_type.items():
-            for start in range(0, len(ids), _FEW):
-                yield from self.find_many(type, ids[start : start + _FEW]).values()
+            yield from map(Stored.of, by_id(self.collection(type), ids))
 
     def linked(self, key: str) -> Stored | None:
         """The resource that has this link, such as `hospital|Patient/1000`."""

@@ -12,13 +12,11 @@ from pymongo.client_session import ClientSession
 from adapter.errors import Conflict, NotApplicable
 from adapter.fhir import references
 from adapter.store import claims
+from adapter.store.by_id import by_id
 from adapter.store.index import KEYS
 from adapter.store.repository import Also, Repository
 from adapter.store.search_parameters import table
 from server.fhir.writes import Write
-
-# The embedded store compares each document that is found with each id that is asked for.
-_AT_ONCE = 100
 
 
 def guard(repository: Repository, base: str, due: Sequence[Write]) -> Also:
@@ -56,11 +54,9 @@ def _targets(write: Write, base: str) -> Iterator[tuple[str, str]]:
 
 def _check_targets(repository: Repository, wanted: Mapping[str, set[str]], session: ClientSession) -> None:
     for type, ids in wanted.items():
-        named = sorted(ids)
-        for some in (named[start : start + _AT_ONCE] for start in range(0, len(named), _AT_ONCE)):
-            query = {"_id": {"$in": some}, "fhir.deleted": False}
-            if len([*repository.database[type].find(query, {"_id": 1}, session=session, batch_size=_AT_ONCE + 1)]) < len(some):
-                raise NotApplicable(f"There is a reference to a {type} that is not here.")
+        documents = by_id(repository.database[type], sorted(ids), {"fhir.deleted": 1}, session)
+        if sum(not document["fhir"]["deleted"] for document in documents) < len(ids):
+            raise NotApplicable(f"There is a reference to a {type} that is not here.")
 
 
 def _check_referrers(repository: Repository, deleted: Sequence[Write], session: ClientSession) -> None:
