@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
 from adapter.store.filters import belonging
+from adapter.store.large import large
 from adapter.store.rows import FACE, Row
 
 # In stored text a quotation mark inside a string has a backslash before it, so this finds elements only. A literal reference to a
@@ -24,9 +26,12 @@ def members(
 ) -> list[Row]:
     """Resources of a type in the record of `code/id`, by id, those behind the id `after`; `limit` 0 means all."""
     query = belonging(code, id) | _window(since) | ({"_id": {"$gt": after}} if after else {})
+    return large(database, (code, id, type, since, after, limit), lambda: _read(database[type], query, limit))
 
+
+def _read(collection: Collection[Document], query: Document, limit: int) -> list[Row]:
     def found(most: int, **more: Any) -> list[Row]:
-        return [*map(Row.of, database[type].find(query, FACE, batch_size=_BATCH, limit=most, **more))]
+        return [*map(Row.of, collection.find(query, FACE, batch_size=_BATCH, limit=most, **more))]
 
     # Sorting takes the embedded store a quarter of the time; a page mostly has room for all, which is sorted here.
     rows = found(limit)

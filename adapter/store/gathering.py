@@ -6,9 +6,10 @@ put after the calls that it answers: no answer is older than its call.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -30,10 +31,11 @@ class Gathered(Generic[K, V]):
     One question is under way at a time: with two or more of them, fewer calls share one, and eight clients were served a fifth slower.
     """
 
-    def __init__(self, ask: Callable[[list[K]], Mapping[K, V]]) -> None:
+    def __init__(self, ask: Callable[[list[K]], Mapping[K, V]], turn: AbstractContextManager[Any] | None = None) -> None:
+        """`turn` is entered to put a question, where the questions of others must wait for it too."""
         self._ask = ask
         self._lock = Lock()
-        self._turn = Lock()
+        self._turn = turn or Lock()
         self._open: _Round[K, V] | None = None
 
     def of(self, keys: Iterable[K]) -> dict[K, V]:

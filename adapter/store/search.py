@@ -17,6 +17,7 @@ from adapter.store.faces import Faces
 from adapter.store.filters import KEY, UPDATED, Clause, merged
 from adapter.store.includes import MAX_INCLUDED, included, shown
 from adapter.store.joins import settled
+from adapter.store.large import large
 from adapter.store.order import Order
 from adapter.store.query import CONTROLS, DEFAULT_COUNT, MAX_COUNT, Include, Query, between, parse
 from adapter.store.rows import Row
@@ -58,6 +59,12 @@ def run(database: Database[Document], query: Query, faces: Faces | None = None) 
     What is included is read by `faces`, so that it is shared with what else is read at the same time. Raises Invalid where a value set or
     code system that is asked for is not stored here.
     """
+    if query.joins or not query.keyed:
+        return large(database, repr(query), lambda: _answer(database, query, faces or Faces(database)))
+    return _answer(database, query, faces or Faces(database))
+
+
+def _answer(database: Database[Document], query: Query, faces: Faces) -> Result:
     query = settled(database, query)
     collection = database[query.type]
     if not query.count:
@@ -68,7 +75,7 @@ def run(database: Database[Document], query: Query, faces: Faces | None = None) 
     counted = len(documents) if not more and query.after is None else None
     if query.accurate and counted is None:
         counted = collection.count_documents(query.filter)
-    brought, cut = included(database, faces or Faces(database), query, documents) if query.includes else ([], False)
+    brought, cut = included(database, faces, query, documents) if query.includes else ([], False)
     following = order.cursor(query.sort, order.place(documents[-1], query.sort)) if more else None
     return Result([*map(Row.of, documents)], brought, counted, following, cut)
 
