@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help venv check test test-live demo bench bench-hapi docs serve clean
+.PHONY: help venv check test test-live demo chaos bench bench-hapi docs serve clean
 
 VENV := .venv
 READY := $(VENV)/ready
@@ -31,6 +31,9 @@ test: $(READY) ## every test that needs only Python: minutes
 
 test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven), and client libraries (Node); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
 	$(VENV)/bin/pytest -m live tests/live
+
+chaos: $(READY) ## ten storms of edits, faults and kills over two bridges and a real HAPI, then the judgement: half an hour. ARGS=--help says what ARGS can be
+	$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 #? Measure it and tidy up
 bench: $(READY) ## the numbers of the README

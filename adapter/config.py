@@ -41,6 +41,8 @@ class Settings:
     """The URLs under which notifications may be sent, besides this machine."""
     retry_seconds: float = 300.0
     """The longest wait before a subscriber that cannot be reached is tried again."""
+    workers: str | None = field(default=None, repr=False)
+    """The Redis server by which workers are told of jobs, such as redis://host:6379/0; None: this process does all by itself."""
     key: str | None = field(default=None, repr=False)
     """What the secrets of subscriptions are derived from; None for the key in `home`."""
 
@@ -57,6 +59,7 @@ class Settings:
             url=env.get("CASEBRIDGE_URL") or None,
             subscribers=tuple(env.get("CASEBRIDGE_SUBSCRIBERS", "").split()),
             retry_seconds=_seconds(env, "CASEBRIDGE_RETRY_SECONDS", 300.0),
+            workers=env.get("CASEBRIDGE_WORKERS") or None,
             key=env.get("CASEBRIDGE_KEY") or None,
         )
 

@@ -6,7 +6,7 @@ Issue codes: http://hl7.org/fhir/R4/valueset-issue-type.html
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class CasebridgeError(Exception):
@@ -146,6 +146,10 @@ class StoreUnavailable(CasebridgeError):
     status, issue_code, exit_code = 503, "no-store", 6
 
 
+class WorkFailed(CasebridgeError):
+    """A part of a work that was divided was not done; the text says why, and what was done is kept."""
+
+
 class RemoteError(CasebridgeError):
     """A remote FHIR server did not do what was asked. `http_status` is its answer's, None when there was none."""
 
@@ -154,6 +158,8 @@ class RemoteError(CasebridgeError):
     def __init__(self, text: str, *, http_status: int | None = None, expression: Sequence[str] = ()) -> None:
         super().__init__(text, expression=expression)
         self.http_status = http_status
+        self.outcome: dict[str, Any] | None = None
+        """The OperationOutcome of its answer, to be kept and not shown: its texts may quote the resource."""
 
 
 class RemoteTemporary(RemoteError):

@@ -21,7 +21,9 @@ MAY = {
     "adapter.cli": {"server", "adapter.sync", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
 }
 # The half of adapter.fhir that talks to the network: for sync and the command line alone.
-NETWORK = {"adapter.fhir.client", "adapter.fhir.exchange", "adapter.fhir.auth", "adapter.fhir.retry", "adapter.fhir.capability"}
+NETWORK = {
+    f"adapter.fhir.{name}" for name in ("client", "exchange", "bulk", "ndjson", "auth", "oauth", "smart", "tls", "retry", "capability")
+}
 # Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, and what subscribers
 # are yet to be told.
 WRITERS = {f"adapter/store/{name}.py" for name in ("repository", "state", "claims", "notifications", "remote_keys")}

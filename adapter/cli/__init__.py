@@ -8,18 +8,24 @@ import click
 
 from adapter import log
 from adapter.cli.case import case
-from adapter.cli.conflicts import conflicts, dead
+from adapter.cli.certificates import certificates
+from adapter.cli.conflicts import conflicts
+from adapter.cli.dead import dead
 from adapter.cli.demo import demo
 from adapter.cli.docs import docs
 from adapter.cli.exits import CODES, Guarded, raise_terminated
+from adapter.cli.keys import keys
 from adapter.cli.mapping import mapping
+from adapter.cli.people import people
+from adapter.cli.plan import apply_, plan
 from adapter.cli.remote import remote
 from adapter.cli.sandbox import sandbox
 from adapter.cli.serve import serve
 from adapter.cli.subscriptions import subscriptions
-from adapter.cli.sync import plan, pull, push, sync
+from adapter.cli.sync import pull, push, sync
 from adapter.cli.transfer import export, import_
 from adapter.cli.verify import verify
+from adapter.cli.workers import jobs, reindex, worker
 from adapter.config import Settings
 
 _EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
@@ -32,6 +38,7 @@ _EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
     "  CASEBRIDGE_DB        a MongoDB replica set's URI; without it, the embedded store\n"
     "  CASEBRIDGE_DATABASE  the database's name, if the URI names none  [casebridge]\n"
     "  CASEBRIDGE_HOME      the folder of the embedded store\n"
+    "  CASEBRIDGE_WORKERS   the Redis server by which workers get jobs; without it, this process does all\n"
     "  CASEBRIDGE_LOG       DEBUG, INFO, WARNING or ERROR  [WARNING]",
 )
 @click.option("--debug", is_flag=True, help="Show where an error came from. That can show patient data: not for a ticket.")
@@ -51,17 +58,24 @@ def cli(debug: bool) -> None:  # noqa: ARG001 - Guarded looks at it
 _COMMANDS = (
     serve,
     remote,
+    keys,
     plan,
+    apply_,
     push,
     pull,
     sync,
+    certificates,
     conflicts,
+    people,
     dead,
     subscriptions,
     import_,
     export,
     case,
     verify,
+    reindex,
+    worker,
+    jobs,
     sandbox,
     mapping,
     docs,

@@ -1,5 +1,7 @@
 """The store of this process: opened for one command, closed at its end."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,4 +33,12 @@ def repository() -> Iterator[Repository]:
 def bridge() -> Iterator[Bridge]:
     """The sync over it."""
     with database() as opened:
-        yield Bridge(opened)
+        yield Bridge(opened, by=user())
+
+
+def user() -> str:
+    """The user of this process, as a certificate or a decision names them; a number where the system has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

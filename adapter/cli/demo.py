@@ -12,8 +12,8 @@ from uuid import uuid4
 import click
 
 from adapter.cases import story
+from adapter.cli.certificates import show_certificate
 from adapter.cli.exits import Failure, until_asked_to_stop
-from adapter.cli.sync import show_certificate
 from adapter.cli.terminal import line, progress, say, table
 from adapter.config import Settings
 from adapter.errors import NotFound
@@ -25,7 +25,7 @@ from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.bridge import Bridge
 from adapter.sync.certificate import Certificate
-from adapter.sync.files import load
+from adapter.sync.load import load
 from adapter.sync.remotes import Remote
 
 _FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -1,6 +1,7 @@
 """`casebridge docs`: the documents that are made from tables and code, written or compared."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from adapter.cli.terminal import line, say
 from adapter.errors import CasebridgeError, Invalid
 from adapter.mapping.document import document
 from adapter.store.search_document import document as search_document
+from adapter.sync.document import tables
 
 _ROOT = Path(__file__).parents[2]
 _MADE = "by `make docs`; do not edit it."
@@ -22,7 +24,7 @@ _MADE = "by `make docs`; do not edit it."
 def docs(ctx: click.Context, check: bool) -> None:
     """Write the documents that are made from code.
 
-    They are docs/mapping.md, cli.md, errors.md, operations.md and search.md of a source checkout.
+    They are docs/mapping.md, cli.md, errors.md, operations.md, search.md and the tables in remotes.md of a source checkout.
 
     \b
       casebridge docs --check
@@ -38,6 +40,7 @@ def docs(ctx: click.Context, check: bool) -> None:
         "cli.md": lambda: commands(ctx.find_root().command),
         "errors.md": error_table,
         "operations.md": operations.document,
+        "remotes.md": lambda: filled((folder / "remotes.md").read_text("utf-8"), tables()),
         "search.md": search_document,
     }
     stale = []
@@ -72,6 +75,14 @@ def _helps(command: click.Command, path: str, parent: click.Context | None) -> I
     if isinstance(command, click.Group):
         for name, inner in sorted(command.commands.items()):
             yield from _helps(inner, f"{path} {name}", ctx)
+
+
+def filled(page: str, tables: Mapping[str, str]) -> str:
+    """The page with each table in its place, which is from a line `<!-- NAME -->` to the next `<!-- end -->`."""
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        page = place.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page)  # type: ignore[misc]
+    return page
 
 
 def error_table() -> str:

@@ -16,8 +16,9 @@ from adapter.store.documents import Change
 from adapter.sync import lease
 from adapter.sync.bridge import Bridge
 from adapter.sync.edge import own_id, own_search
+from adapter.sync.order import batches, ordered
 from adapter.sync.plan import Entry
-from adapter.sync.push import batches, ordered, synthetic
+from adapter.sync.push import synthetic
 from adapter.sync.remotes import Remote
 
 

@@ -9,7 +9,17 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -62,7 +72,7 @@ def progress() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield _Lines().report
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -76,12 +86,24 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+class _Rate(ProgressColumn):
+    """How many a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
 class _Lines:
+    """A line every few seconds, with the rate since the one before."""
+
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._before: dict[str, tuple[float, int]] = {}
 
     def report(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
+        since, had = self._before.setdefault(what, (now, done))
         if now - self._last >= LINE_SECONDS:
-            self._last = now
-            say(f"{what}: {done} of {total}" if total else f"{what}: {done}" if done else f"{what} …")
+            self._last, self._before = now, {what: (now, done)}
+            rate = f", {(done - had) / (now - since):.0f}/s" if now > since and done > had else ""
+            say(f"{what}: {done} of {total}{rate}" if total else f"{what}: {done}{rate}" if done else f"{what} …")

@@ -11,9 +11,12 @@ import click
 from adapter.cli.connection import repository
 from adapter.cli.exits import Failure
 from adapter.cli.terminal import Report, as_json, line, progress, say, table
+from adapter.config import Settings
 from adapter.errors import Invalid, NotFound
 from adapter.store.repository import Repository
-from adapter.sync.files import Loaded, load
+from adapter.sync import tasks
+from adapter.sync.imports import Loaded
+from adapter.sync.load import load
 
 _SHOWN = 40
 
@@ -21,20 +24,25 @@ _SHOWN = 40
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--atomic", is_flag=True, help="All in one transaction, and nothing if any is bad.")
+@click.option("--again", is_flag=True, help="From the start, though this import was stopped in the midst.")
 @click.option("--json", "json", is_flag=True, help="The report as JSON.")
-def import_(paths: tuple[Path, ...], atomic: bool, json: bool) -> None:
+def import_(paths: tuple[Path, ...], atomic: bool, again: bool, json: bool) -> None:
     """Import FHIR resources from files or folders.
 
     Read are .json (also Bundles) and .ndjson, both also .gz or .zst. Resources keep their ids. The same content again changes nothing;
     other content is a new version. What is bad is named with file, line and reason and left out, the rest is imported, and the exit code
-    is 1.
+    is 1. An import that was stopped, in whatever way, goes on where it was when the same command is given again; a file that has changed
+    since then starts anew.
 
     \b
       casebridge import patients.ndjson.gz bundle.json
       casebridge import export/ --atomic
     """
     with repository() as opened, progress() as report:
-        loaded = load(opened, paths, atomic=atomic, progress=report)
+        workers = tasks.workers(Settings.from_env(), opened, say)
+        # Workers are elsewhere in the file system.
+        named = [path.absolute() for path in paths] if workers else paths
+        loaded = load(opened, named, atomic=atomic, again=again, workers=workers, progress=report, say=say)
     if json:
         as_json(loaded.to_json())
     else:

@@ -87,6 +87,11 @@ def delete(type: str, id: str, *, if_match: str | None = None) -> Raw:
     return {"request": request}
 
 
+def read(reference: str) -> Raw:
+    """An entry that reads the current version of `Type/id`."""
+    return {"request": {"method": "GET", "url": reference}}
+
+
 def count(type: str, params: Mapping[str, str | int | Sequence[str]]) -> Raw:
     """An entry that asks how many resources a search finds."""
     return {"request": {"method": "GET", "url": f"{type}?{urlencode({**params, '_summary': 'count'}, doseq=True)}"}}

@@ -6,7 +6,7 @@ http://hl7.org/fhir/R4/capabilitystatement.html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adapter.errors import Invalid
+from adapter.errors import RemoteFatal
 from adapter.fhir.resource import Raw
 
 
@@ -33,22 +33,23 @@ class Capability:
 
     @staticmethod
     def of(raw: Raw) -> "Capability":
-        """The abilities in a CapabilityStatement. Raises Invalid for a server that does not speak FHIR R4."""
+        """The abilities in a CapabilityStatement. Raises RemoteFatal for a server that does not speak FHIR R4."""
         if raw.get("resourceType") != "CapabilityStatement":
-            raise Invalid("The server does not describe itself as FHIR R4 does: its metadata is not a CapabilityStatement.")
+            raise RemoteFatal("The server does not describe itself as FHIR R4 does: its metadata is not a CapabilityStatement.")
         version = str(raw.get("fhirVersion") or "")
         if version != "4.0" and not version.startswith("4.0."):
             text = f"The server speaks FHIR {version or 'of an unnamed version'}; casebridge needs FHIR R4 (4.0.x)."
-            raise Invalid(text, expression=["fhirVersion"])
+            raise RemoteFatal(text, expression=["fhirVersion"])
         rest: Raw = next((item for item in raw.get("rest") or () if item.get("mode") == "server"), {})
         software = raw.get("software") or {}
+        common = _values(rest.get("searchParam"), "name")
         return Capability(
             fhir_version=version,
             software=" ".join(str(software[key]) for key in ("name", "version") if software.get(key)),
             types={
                 item["type"]: TypeCapability(
                     interactions=_values(item.get("interaction"), "code"),
-                    search_params=_values(item.get("searchParam"), "name"),
+                    search_params=_values(item.get("searchParam"), "name") | common,
                     conditional_create=item.get("conditionalCreate") is True,
                 )
                 for item in rest.get("resource") or ()

@@ -6,7 +6,7 @@ http://hl7.org/fhir/R4/http.html
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -22,8 +22,9 @@ from adapter.errors import Invalid, RemoteConflict, RemoteFatal, RemoteGone, Rem
 from adapter.fhir import bundle as bundles
 from adapter.fhir.bundle import EntryResult, HistoryEntry
 from adapter.fhir.capability import Capability
-from adapter.fhir.exchange import FHIR_JSON, MAX_BYTES, Answer, Ask, Exchange, Params
-from adapter.fhir.resource import Raw, resource_type
+from adapter.fhir.exchange import FHIR_JSON, JSON_PATCH, MAX_BYTES, Answer, Ask, Exchange, Params
+from adapter.fhir.rate import Gate
+from adapter.fhir.resource import Raw, content_hash, resource_type
 from adapter.fhir.retry import RetryPolicy, http_date
 
 # HAPI answers a repeated search from a cache for 60 s unless told not to: a find-or-create would then make a second one.
@@ -83,10 +84,13 @@ class FhirClient:
         page_size: int = 200,
         max_bytes: int = MAX_BYTES,
         clock: Clock = utc_now,
+        gate: Gate | None = None,
     ) -> None:
         self.base_url = _checked(base_url)
         self._page_size = page_size
-        self._exchange = Exchange(auth=auth, timeout=timeout, retry=retry, sleep=sleep, session=session, max_bytes=max_bytes, clock=clock)
+        self._exchange = Exchange(
+            auth=auth, timeout=timeout, retry=retry, sleep=sleep, session=session, max_bytes=max_bytes, clock=clock, gate=gate
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +101,13 @@ class FhirClient:
     def close(self) -> None:
         self._exchange.close()
 
+    @property
+    def exchange(self) -> Exchange:
+        """What sends its requests: for those that are none of the interactions below."""
+        return self._exchange
+
     def capability(self) -> Capability:
-        """What the remote can do. Raises Invalid where it does not speak FHIR R4."""
+        """What the remote can do. Raises RemoteFatal where it does not speak FHIR R4."""
         return Capability.of(self._exchange.send(self._get("metadata", "metadata")).raw or {})
 
     def read(self, type: str, id: str) -> Fetched:
@@ -127,25 +136,60 @@ class FhirClient:
         types = [*searches]
         found: dict[str, int] = {}
         for some in (types[start : start + _BATCH] for start in range(0, len(types), _BATCH)):
-            # Without no-cache HAPI 8.8 would answer with a header for each count that it remembers: more than http.client reads.
-            ask = self._write("POST", "", bundles.batch(bundles.count(type, searches[type]) for type in some), _FRESH)
-            try:
-                answers = bundles.results(self._exchange.send(ask).body("Bundle"), expected=len(some))
-            except RemoteUnauthorised:
-                raise
-            except RemoteFatal:
-                answers = []
-            totals = [(answer.raw or {}).get("total") for answer in answers] or [None] * len(some)
+            answers = self._answers([bundles.count(type, searches[type]) for type in some])
+            totals = [(answer.raw or {}).get("total") if answer else None for answer in answers]
             found |= {
                 type: total if isinstance(total, int) else self.count(type, searches[type])
                 for type, total in zip(some, totals, strict=True)
             }
         return found
 
-    def history(self, type: str, *, since: str | None = None, id: str | None = None) -> Iterator[HistoryEntry]:
-        """The versions of one resource, or of all of a type, since an instant; in the remote's order, as a rule newest first."""
-        about = f"{type}/{id}" if id else type
-        for raw, _ in self._pages(f"{about}/_history", about, {"_since": since} if since else {}):
+    def reads(self, references: Sequence[str]) -> dict[str, Raw | None]:
+        """Current versions by Type/id, asked in batches, one by one where the remote does not answer those.
+
+        None for what is not there, or no longer (404, 410); what the remote refuses for another reason is left out.
+        """
+        found: dict[str, Raw | None] = {}
+        for some in (references[start : start + _BATCH] for start in range(0, len(references), _BATCH)):
+            for reference, answer in zip(some, self._answers([bundles.read(reference) for reference in some]), strict=True):
+                if answer and answer.status == 200 and answer.raw and bundles.address(answer.raw) == reference:
+                    found[reference] = answer.raw
+                elif answer and answer.status in (404, 410):
+                    found[reference] = None
+                else:
+                    found |= self._read_alone(reference)
+        return found
+
+    def _read_alone(self, reference: str) -> dict[str, Raw | None]:
+        type, _, id = reference.partition("/")
+        try:
+            return {reference: self.read(type, id).raw}
+        except RemoteGone:
+            return {reference: None}
+        except RemoteFatal as error:
+            if error.http_status == 401:
+                raise
+            return {}
+
+    def _answers(self, entries: list[Raw]) -> Sequence[EntryResult | None]:
+        """What became of the entries of a batch that reads; None for each where the remote does not answer it."""
+        # Without no-cache HAPI 8.8 would answer with a header for each count that it remembers: more than http.client reads.
+        ask = self._write("POST", "", bundles.batch(entries), _FRESH)
+        try:
+            return bundles.results(self._exchange.send(ask).body("Bundle"), expected=len(entries))
+        except RemoteUnauthorised:
+            raise
+        except RemoteFatal:
+            return [None] * len(entries)
+
+    def history(self, type: str | None = None, *, since: str | None = None, id: str | None = None) -> Iterator[HistoryEntry]:
+        """The versions of one resource, of all of a type or of everything, since an instant; newest first, asked for as the caller goes on.
+
+        Raises RemoteTemporary where a page expired: ask again.
+        """
+        about = "/".join(filter(None, (type, id)))
+        path = f"{about}/_history" if about else "_history"
+        for raw, _ in self._pages(path, about or "_history", {"_since": since} if since else {}):
             yield from bundles.history(raw)
 
     def create(self, raw: Raw, *, if_none_exist: str | None = None) -> Written:
@@ -154,20 +198,26 @@ class FhirClient:
         ask = self._write("POST", type, raw, {"If-None-Exist": if_none_exist} if if_none_exist is not None else {})
         return _written(type, self._exchange.send(replace(ask, repeatable=conditional, conditional=conditional)))
 
-    def update(self, raw: Raw, *, if_match: str) -> Written:
-        """Write over that version of it. Raises RemoteConflict where it moved.
+    def update(self, raw: Raw, *, if_match: str | None) -> Written:
+        """Write over that version of it. Raises RemoteConflict where it moved; None only for a remote that has no versions.
 
         `created` means that the remote had no such resource and made it again: HAPI 8.8 does, whatever If-Match says.
         """
-        ask = self._write("PUT", bundles.address(raw), raw, {"If-Match": bundles.weak_etag(if_match)})
+        ask = self._write("PUT", bundles.address(raw), raw, _if_match(if_match))
         return _written(resource_type(raw), self._exchange.send(replace(ask, known=True)))
+
+    def patch(self, type: str, id: str, operations: list[Raw], *, if_match: str | None) -> Written:
+        """Change that version of it by a JSON Patch. Raises RemoteConflict where it moved; None only for a remote that has no versions."""
+        ask = self._write("PATCH", f"{type}/{id}", operations, {**_if_match(if_match), "Content-Type": JSON_PATCH})
+        # Twice, without a version, it could add an item to a list twice.
+        return _written(type, self._exchange.send(replace(ask, known=True, repeatable=if_match is not None)))
 
     def delete(self, type: str, id: str, *, if_match: str | None = None) -> None:
         """Delete it; that it is gone already is success. Raises RemoteConflict where it moved or others refer to it.
 
         HAPI 8.8 ignores If-Match on a deletion, so the version is also read just before: a moment is left in which it can still move.
         """
-        headers = {"If-Match": bundles.weak_etag(if_match)} if if_match is not None else {}
+        headers = _if_match(if_match)
         try:
             if if_match is not None and self.read(type, id).version != if_match:
                 raise RemoteConflict(f"DELETE {type}/{id} at {self.base_url}: the remote's version moved.")
@@ -184,7 +234,7 @@ class FhirClient:
     def _get(self, path: str, about: str, params: Params | None = None) -> Ask:
         return Ask("GET", f"{self.base_url}/{path}", about, params or {}, headers=_FRESH)
 
-    def _write(self, method: str, path: str, raw: Raw, headers: Mapping[str, str]) -> Ask:
+    def _write(self, method: str, path: str, raw: Raw | list[Raw], headers: Mapping[str, str]) -> Ask:
         url, about = (f"{self.base_url}/{path}", path) if path else (self.base_url, "Bundle")
         return Ask(method, url, about, body=raw, headers={"Content-Type": FHIR_JSON, "Prefer": "return=representation", **headers})
 
@@ -231,6 +281,10 @@ class FhirClient:
         return url
 
 
+def _if_match(version: str | None) -> dict[str, str]:
+    return {"If-Match": bundles.weak_etag(version)} if version is not None else {}
+
+
 def _page(type: str, raw: Raw, answer: Answer) -> Page:
     page = Page([], [], [], [], raw.get("total"), _server_time(raw, answer), answer.ask.url)
     for entry in bundles.entries(raw):
@@ -262,7 +316,7 @@ def _written(type: str, answer: Answer) -> Written:
     headers = answer.headers
     _, place_id, place_version = bundles.place(headers.get("Location") or headers.get("Content-Location")) or (None, None, None)
     id = (raw or {}).get("id") or place_id
-    version = _version(raw or {}) or bundles.version(headers.get("ETag")) or place_version
+    version = _version(raw or {}) or bundles.version(headers.get("ETag")) or place_version or (content_hash(raw) if raw else None)
     if not id or not version:
         raise RemoteFatal(f"{answer.ask.action}: the remote does not tell the id and version of what it wrote.", http_status=answer.status)
     return Written(answer.status == 201, type, id, version, raw)

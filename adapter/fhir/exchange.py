@@ -3,30 +3,34 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import urljoin
 
 import requests
+import urllib3
 from requests.auth import AuthBase
 
 from adapter import log
 from adapter.clock import Clock, utc_now
 from adapter.errors import Invalid, RemoteFatal, RemoteTemporary
 from adapter.fhir.outcome import remote_error
+from adapter.fhir.rate import Gate
 from adapter.fhir.resource import Raw, dumps, parse
 from adapter.fhir.retry import RetryPolicy, retry_after
+from adapter.fhir.tls import fault
 
 Params = Mapping[str, str | int | Sequence[str]]
 
 FHIR_JSON = "application/fhir+json"
+JSON_PATCH = "application/json-patch+json"
 MAX_BYTES = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 
-# Never mended by asking again: settings or certificates are wrong.
+# Never mended by asking again: settings are wrong.
 _SETTINGS = (
-    requests.exceptions.SSLError,
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -42,11 +46,13 @@ class Ask:
     url: str
     about: str
     params: Params = field(default_factory=dict)
-    body: Raw | None = None
+    body: Raw | list[Raw] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     known: bool = False
     conditional: bool = False
+    auth: bool = True
+    """Whether it carries our credentials."""
 
     @property
     def action(self) -> str:
@@ -71,6 +77,15 @@ class Answer:
         return self.raw
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A success whose body is still to be read, in pieces and as the server packed it."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+
 class Exchange:
     """Sends requests to one remote. It follows no redirect, so credentials go where the caller said and nowhere else."""
 
@@ -84,11 +99,12 @@ class Exchange:
         session: requests.Session | None = None,
         max_bytes: int = MAX_BYTES,
         clock: Clock = utc_now,
+        gate: Gate | None = None,
     ) -> None:
-        # Given no authentication, requests would take a password from ~/.netrc or from the URL.
-        self._auth = auth or (lambda request: request)
-        self._timeout, self._retry, self._sleep = timeout, retry, sleep
-        self._session, self._max_bytes, self._clock = session or requests.Session(), max_bytes, clock
+        self._gate = gate
+        self._auth = auth or no_auth
+        self._timeout, self.retry, self.sleep = timeout, retry, sleep
+        self._session, self._max_bytes, self.clock = session or requests.Session(), max_bytes, clock
 
     def close(self) -> None:
         self._session.close()
@@ -97,9 +113,24 @@ class Exchange:
         """The answer, the request sent again after temporary failures if it may be. Raises the typed error of the last one."""
         if not ask.repeatable:
             return self._once(ask)
-        return self._retry.run(lambda: self._once(ask), sleep=self._sleep)
+        return self.retry.run(lambda: self._once(ask), sleep=self.sleep)
 
-    def _once(self, ask: Ask) -> Answer:
+    @contextmanager
+    def stream(self, ask: Ask) -> Iterator[Stream]:
+        """A success whose body is read in the `with` block; asked for once. Raises the typed error, for a body that breaks off too."""
+        with self._response(ask) as response:
+            if not 200 <= response.status_code < 300:
+                self._judged(ask, response.status_code, response.headers, self._content(ask, response))
+            log.event("remote.streams", level=logging.DEBUG, method=ask.method, about=ask.about, status=response.status_code)
+            try:
+                yield Stream(response.status_code, response.headers, response.raw.stream(_CHUNK, decode_content=False))
+            except urllib3.exceptions.HTTPError:
+                raise RemoteTemporary(f"{ask.action}: the answer was cut off.") from None
+
+    @contextmanager
+    def _response(self, ask: Ask) -> Iterator[requests.Response]:
+        if self._gate:
+            self._gate.enter(patience=self.retry.budget_seconds)
         try:
             with self._session.request(
                 ask.method,
@@ -107,14 +138,18 @@ class Exchange:
                 params=dict(ask.params),
                 data=None if ask.body is None else dumps(ask.body).encode(),
                 headers={"Accept": FHIR_JSON, **ask.headers},
-                auth=self._auth,
+                auth=self._auth if ask.auth else no_auth,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = self._content(ask, response)
+                yield response
         except requests.RequestException as error:
-            _unanswered(ask, error)
+            unanswered(ask.action, error)
+
+    def _once(self, ask: Ask) -> Answer:
+        with self._response(ask) as response:
+            content = self._content(ask, response)
         status = response.status_code
         log.event("remote.answered", level=logging.DEBUG, method=ask.method, about=ask.about, status=status, bytes=len(content))
         return self._judged(ask, status, response.headers, content)
@@ -136,13 +171,16 @@ class Exchange:
             to = log.safe_url(urljoin(ask.url, headers.get("Location", "")))
             raise RemoteFatal(f"{ask.action}: the remote redirects ({status}) to {to}; is the base URL right?", http_status=status)
         if not 200 <= status < 300:
+            wait = retry_after(headers, self.clock)
+            if wait and self._gate:
+                self._gate.close(wait)
             raise remote_error(
                 ask.action,
                 status,
                 _readable(content) if is_json else None,
                 known=ask.known,
                 conditional=ask.conditional,
-                retry_after=retry_after(headers, self._clock),
+                retry_after=retry_after(headers, self.clock),
             )
         if not content.strip():
             return Answer(ask, status, headers, None)
@@ -158,6 +196,11 @@ class Exchange:
             raise RemoteFatal(f"{ask.action}: the answer is broken. {error.text}", http_status=status) from None
 
 
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Given no authentication at all, requests would take a password from ~/.netrc or from the URL."""
+    return request
+
+
 def _readable(content: bytes) -> Raw | None:
     try:
         return parse(content)
@@ -165,12 +208,14 @@ def _readable(content: bytes) -> Raw | None:
         return None
 
 
-def _unanswered(ask: Ask, error: requests.RequestException) -> NoReturn:
+def unanswered(action: str, error: requests.RequestException) -> NoReturn:
     """Raise the typed error for a request without a whole answer. The text of requests' own error can hold the query: never shown."""
+    if insecure := fault(action, error):
+        raise insecure from None
     if isinstance(error, _SETTINGS):
-        raise RemoteFatal(f"{ask.action}: the request cannot be made ({type(error).__name__}); check the remote's settings.") from None
+        raise RemoteFatal(f"{action}: the request cannot be made ({type(error).__name__}); check the remote's settings.") from None
     if isinstance(error, _CUT_OFF):
-        raise RemoteTemporary(f"{ask.action}: the answer was cut off.") from None
+        raise RemoteTemporary(f"{action}: the answer was cut off.") from None
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        raise RemoteTemporary(f"{ask.action}: the remote did not answer in time.") from None
-    raise RemoteTemporary(f"{ask.action}: the remote cannot be reached ({type(error).__name__}).") from None
+        raise RemoteTemporary(f"{action}: the remote did not answer in time.") from None
+    raise RemoteTemporary(f"{action}: the remote cannot be reached ({type(error).__name__}).") from None

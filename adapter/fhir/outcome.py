@@ -7,6 +7,7 @@ from adapter.errors import (
     CasebridgeError,
     MultipleMatches,
     RemoteConflict,
+    RemoteError,
     RemoteFatal,
     RemoteGone,
     RemoteTemporary,
@@ -16,12 +17,14 @@ from adapter.errors import (
 from adapter.fhir.resource import Raw
 
 # 408, 425 and 429 say so themselves; of the server errors only 501 is a statement about the request and not about the moment.
-_TEMPORARY = frozenset({408, 425, 429, *range(500, 600)} - {501})
+TEMPORARY = frozenset({408, 425, 429, *range(500, 600)} - {501})
+"""The HTTP statuses after which the same request may be answered later."""
 # Only what these admit is shown: a remote's outcome may quote the resource anywhere. A path may hold `where(resolve() is Patient)`, but
 # no literal.
 _CODE = re.compile(r"[a-z][a-z-]{1,30}")
 _PATH = re.compile(r"[A-Z][A-Za-z]+[.\[][A-Za-z0-9.\[\]() ]{1,150}")
 _SHOWN = 3
+_LOGIN = "; it does not accept who we say we are: look at `auth` in its settings"
 
 _FATAL: dict[int, type[RemoteFatal]] = {401: RemoteUnauthorised, 403: RemoteUnauthorised, 409: RemoteConflict, 412: RemoteConflict}
 
@@ -61,12 +64,16 @@ def remote_error(
     """
     issues = codes(answer) if answer and answer.get("resourceType") == "OperationOutcome" else []
     shown = "; ".join(" ".join(filter(None, issue)) for issue in issues[:_SHOWN])
-    text = f"{action}: the remote answered {status}" + (f" ({shown})" if shown else "")
+    text = f"{action}: the remote answered {status}{f' ({shown})' if shown else ''}{_LOGIN if status == 401 else ''}"
     expression = [path for _, _, path in issues if path]
-    if status in _TEMPORARY:
-        return RemoteTemporary(text, http_status=status, retry_after=retry_after)
     if status == 412 and (conditional or any(code == "multiple-matches" for _, code, _ in issues)):
         return MultipleMatches(text, expression=expression)
-    if known and (status == 410 or (status == 404 and issues)):
-        return RemoteGone(text, http_status=status, expression=expression)
-    return _FATAL.get(status, RemoteFatal)(text, http_status=status, expression=expression)
+    error: RemoteError
+    if status in TEMPORARY:
+        error = RemoteTemporary(text, http_status=status, retry_after=retry_after)
+    elif known and (status == 410 or (status == 404 and issues)):
+        error = RemoteGone(text, http_status=status, expression=expression)
+    else:
+        error = _FATAL.get(status, RemoteFatal)(text, http_status=status, expression=expression)
+    error.outcome = answer if issues else None
+    return error

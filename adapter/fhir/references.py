@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any
 
 from adapter.fhir.resource import Raw
 
 # A tuple, since `dict | list` would be made anew for every value of every resource.
 _NESTED = (dict, list)
+_GONE: Any = object()
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?")
 
 
@@ -48,6 +50,27 @@ def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
         items = [_rewritten(item, change) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
+
+
+def without(raw: Raw, unwanted: Callable[[str], bool]) -> Raw:
+    """The resource without the References whose text is unwanted, and without what holds nothing else; parts that keep all are shared."""
+    kept: Raw = _without(raw, unwanted)
+    return {} if kept is _GONE else kept
+
+
+def _without(value: Any, unwanted: Callable[[str], bool]) -> Any:
+    if isinstance(value, list):
+        items = [_without(item, unwanted) if isinstance(item, _NESTED) else item for item in value]
+        left = [item for item in items if item is not _GONE]
+        return value if all(map(is_, items, value)) else left or _GONE
+    if isinstance(text := value.get("reference"), str) and unwanted(text):
+        return _GONE
+    after = {key: _without(item, unwanted) if isinstance(item, _NESTED) else item for key, item in value.items()}
+    if all(map(is_, after.values(), value.values())):
+        return value
+    kept = {key: item for key, item in after.items() if item is not _GONE}
+    # An extension without its value, or an item of which only its id is left, says nothing.
+    return kept if kept.keys() - {"url", "id"} else _GONE
 
 
 def split(reference: str) -> tuple[str, str, str | None] | None:

@@ -32,7 +32,6 @@ _KEYS: tuple[tuple[str, ...], ...] = (
     ("use",),
     ("sequence",),
     ("period.start",),
-    ("text",),
 )
 
 # The types a choice element's name can end in: http://hl7.org/fhir/R4/datatypes.html#open
@@ -40,6 +39,23 @@ _TYPES = re.compile(
     "(.+?)(Address|Age|Annotation|Attachment|Base64Binary|Boolean|Canonical|CodeableConcept|Code|Coding|DateTime|Date|Decimal|Duration|"
     "Expression|Identifier|Instant|Integer|Money|Period|PositiveInt|Quantity|Range|Ratio|Reference|SampledData|String|Time|Timing|Uri)"
 )
+
+
+Read = Callable[[Any], Any]
+"""Finds one element in any version of a resource."""
+Newest = Callable[["Change"], str | None]
+"""Which side changed an element last, "ours" or "theirs"; None where that cannot be told."""
+
+OWNERS = ("ours", "theirs", "newest", "person")
+"""Who can decide about an element that both sides changed."""
+
+
+def _itself(raw: Any) -> Any:
+    return raw
+
+
+def _nobody(_: "Change") -> str | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,11 @@ class Change:
     base: Any
     ours: Any
     theirs: Any
+    read: Read = field(default=_itself, compare=False, repr=False)
+
+    def alike(self, left: Raw, right: Raw) -> bool:
+        """Whether two versions of the resource say the same of this element of a conflict."""
+        return _same(self.read(left), self.read(right))
 
     def to_json(self) -> dict[str, Any]:
         return {"path": self.path, "base": self.base, "ours": self.ours, "theirs": self.theirs}
@@ -61,6 +82,8 @@ class Merged:
 
     raw: Raw
     conflicts: list[Change] = field(default_factory=list)
+    decided: dict[str, str] = field(default_factory=dict)
+    """Path → who won, where both changed an element and its owner decided."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +94,26 @@ class Base:
     theirs: Raw
 
 
-def merge(base: Base, ours: Raw, theirs: Raw, *, keep: str = "ours", decisions: Mapping[str, str] | None = None) -> Merged:
+def merge(
+    base: Base, ours: Raw, theirs: Raw, *, keep: str = "ours", decisions: Mapping[str, str] | None = None, newest: Newest = _nobody
+) -> Merged:
     """The changes of both sides since `base`, together.
 
     Where neither changed an element, the side named by `keep` gives its form: "ours" for what we store, "theirs" for what we send.
-    `decisions` says who wins ("ours" or "theirs") where both changed the same element differently: by the conflict's path, or by the name
-    of a top-level element for all below it. What nobody decided is a conflict.
+    `decisions` says who decides (one of OWNERS) where both changed the same element differently: by its path (`name[official].family`), by
+    its names alone (`name.family`), or by what it is part of (`name`); the closest counts. `newest` is asked where the newest wins. What
+    nobody decided is a conflict.
     """
-    walk = _Walk(decisions or {}, keep)
+    walk = _Walk(decisions or {}, keep, newest)
     frame = ours if keep == "ours" else theirs
     content = _content(frame)
-    merged = walk.objects("", _content(base.ours), _content(base.theirs), _content(ours), _content(theirs))
+    merged = walk.objects(_Place(), _content(base.ours), _content(base.theirs), _content(ours), _content(theirs))
     raw = {name: merged.get(name, value) for name, value in frame.items() if name in merged or name not in content}
     raw |= {name: value for name, value in merged.items() if name not in raw}
     if "meta" in merged:
         owned = {name: value for name, value in frame.get("meta", {}).items() if name in SERVER_META}
         raw["meta"] = {**owned, **merged["meta"]}
-    return Merged(raw, walk.conflicts)
+    return Merged(raw, walk.conflicts, walk.decided)
 
 
 def diff(old: Raw, new: Raw) -> list[Change]:
@@ -123,15 +149,25 @@ def _content(raw: Raw) -> Raw:
     return body
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a merge is: the path with and without the keys of list items, who decides here, and how to read what is here."""
+
+    path: str = ""
+    names: str = ""
+    owner: str | None = None
+    read: Read = _itself
+
+
 class _Walk:
     """One merge. Values are given as the two bases, ours and theirs."""
 
-    def __init__(self, decisions: Mapping[str, str], keep: str) -> None:
-        self.decisions = decisions
-        self.keep = keep
+    def __init__(self, decisions: Mapping[str, str], keep: str, newest: Newest) -> None:
+        self.decisions, self.keep, self.newest = decisions, keep, newest
         self.conflicts: list[Change] = []
+        self.decided: dict[str, str] = {}
 
-    def value(self, path: str, our_base: Any, their_base: Any, ours: Any, theirs: Any) -> Any:
+    def value(self, place: _Place, our_base: Any, their_base: Any, ours: Any, theirs: Any) -> Any:
         we_changed, they_changed = not _same(our_base, ours), not _same(their_base, theirs)
         if not we_changed and not they_changed:
             return ours if self.keep == "ours" else theirs
@@ -141,50 +177,84 @@ class _Walk:
             return ours
         if isinstance(ours, dict) and isinstance(theirs, dict):
             our_base, their_base = (base if isinstance(base, dict) else {} for base in (our_base, their_base))
-            return self.objects(path, our_base, their_base, ours, theirs)
+            return self.objects(place, our_base, their_base, ours, theirs)
         if isinstance(ours, list) and isinstance(theirs, list):
             bases = [base if isinstance(base, list) else [] for base in (our_base, their_base)]
             if key := _key_for([*bases, ours, theirs]):
-                return self.lists(path, [*bases, ours, theirs], key)
+                return self.lists(place, [*bases, ours, theirs], key)
         if not (we_changed and they_changed):
             return ours if we_changed else theirs
-        return self.decide(path, our_base, ours, theirs)
+        return self.decide(place, our_base, ours, theirs)
 
-    def decide(self, path: str, base: Any, ours: Any, theirs: Any) -> Any:
-        top = path.partition(".")[0].partition("[")[0]
-        winner = self.decisions.get(path) or self.decisions.get(top)
-        if winner is None:
-            self.conflicts.append(Change(path, *map(_or_none, (base, ours, theirs))))
+    def decide(self, place: _Place, base: Any, ours: Any, theirs: Any) -> Any:
+        change = Change(place.path, _or_none(base), _or_none(ours), _or_none(theirs), place.read)
+        winner = self.newest(change) if place.owner == "newest" else place.owner
+        if winner in ("ours", "theirs"):
+            self.decided[place.path] = winner
+        else:
+            self.conflicts.append(change)
         return ours if winner == "ours" else theirs
 
-    def objects(self, path: str, our_base: Raw, their_base: Raw, ours: Raw, theirs: Raw) -> Raw:
+    def within(self, place: _Place, name: str, read: Read) -> _Place:
+        """The element of this name, which may be a choice's (`deceased[x]`)."""
+        path, names = (f"{lead}.{name}".lstrip(".") for lead in (place.path, place.names))
+        choice = name.removesuffix("[x]") if name.endswith("[x]") else _choice(name)
+        of_choice = (names.removesuffix(name) + choice + end for end in ("[x]", "")) if choice else ()
+        owner = next((self.decisions[each] for each in (path, names, *of_choice) if each in self.decisions), place.owner)
+        return _Place(path, names, owner, lambda raw: read(place.read(raw)))
+
+    def item(self, place: _Place, label: str, key: Callable[[Any], str | None]) -> _Place:
+        path = f"{place.path}[{label}]"
+
+        def read(raw: Any) -> Any:
+            held = place.read(raw)
+            return next((item for item in held if key(item) == label), _MISSING) if isinstance(held, list) else _MISSING
+
+        return _Place(path, place.names, self.decisions.get(path, place.owner), read)
+
+    def objects(self, place: _Place, our_base: Raw, their_base: Raw, ours: Raw, theirs: Raw) -> Raw:
         merged: Raw = {}
         first, second = (ours, theirs) if self.keep == "ours" else (theirs, ours)
         for name in [*first, *(name for name in second if name not in first)]:
-            inner = f"{path}.{name}" if path else name
+            inner = self.within(place, name, _member(name))
             value = self.value(inner, *(side.get(name, _MISSING) for side in (our_base, their_base, ours, theirs)))
             if value is not _MISSING:
                 merged[name] = value
-        self.choices(path, ours, theirs, merged)
+        self.choices(place, ours, theirs, merged)
         return merged
 
-    def choices(self, path: str, ours: Raw, theirs: Raw, merged: Raw) -> None:
+    def choices(self, place: _Place, ours: Raw, theirs: Raw, merged: Raw) -> None:
         """One type each of a choice element, where we wrote another than they did."""
         for mine in [name for name in merged if name not in theirs]:
             for rival in [name for name in merged if name not in ours and _choice(name) == _choice(mine) is not None]:
-                inner = f"{path}.{_choice(mine)}[x]" if path else f"{_choice(mine)}[x]"
+                inner = self.within(place, f"{_choice(mine)}[x]", _members(_choice(mine)))
                 chosen = self.decide(inner, _MISSING, ours[mine], theirs[rival])
                 merged.pop(rival if chosen is ours[mine] else mine, None)
 
-    def lists(self, path: str, lists: list[list[Any]], key: Callable[[Any], str]) -> Any:
+    def lists(self, place: _Place, lists: list[list[Any]], key: Callable[[Any], str]) -> Any:
         sides = [{key(item): item for item in side} for side in lists]
-        first, second = (sides[2], sides[3]) if self.keep == "ours" else (sides[3], sides[2])
+        # The same order whichever is kept: else both sides would hold what was merged in orders of their own for ever.
+        first, second = (sides[2], sides[3]) if _moved(sides[0], sides[2]) and not _moved(sides[1], sides[3]) else (sides[3], sides[2])
         merged = []
         for label in [*first, *(label for label in second if label not in first)]:
-            value = self.value(f"{path}[{label}]", *(side.get(label, _MISSING) for side in sides))
+            value = self.value(self.item(place, label, key), *(side.get(label, _MISSING) for side in sides))
             if value is not _MISSING:
                 merged.append(value)
         return merged or _MISSING
+
+
+def _moved(before: Raw, after: Raw) -> bool:
+    """Whether items that are in both lists, given by their labels, are in another order."""
+    return [label for label in before if label in after] != [label for label in after if label in before]
+
+
+def _member(name: str) -> Read:
+    return lambda held: held.get(name, _MISSING) if isinstance(held, dict) else _MISSING
+
+
+def _members(choice: str | None) -> Read:
+    """Reads all types of a choice element that there are."""
+    return lambda held: {name: value for name, value in held.items() if _choice(name) == choice} if isinstance(held, dict) else _MISSING
 
 
 def _or_none(value: Any) -> Any:
@@ -207,7 +277,8 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
     if all(isinstance(item, str | int) for item in items):
         candidates: Iterator[Callable[[Any], str | None]] = iter((dumps,))
     elif all(isinstance(item, dict) for item in items):
-        candidates = iter((_reader(("url",)), _extension_key, *(_reader(paths) for paths in _KEYS)))
+        edited = (_only,) if [len(side) for side in sides[:2]] == [1, 1] and all(len(side) < 2 for side in sides[2:]) else ()
+        candidates = iter((_reader(("url",)), _extension_key, *(_reader(paths) for paths in _KEYS), *edited, _reader(("text",))))
     else:
         return None
     for candidate in candidates:
@@ -217,10 +288,15 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
     return None
 
 
+def _only(_: Any) -> str:
+    """Where there was one item and no list has a second, it is that one, whatever became of it: two edits of it meet."""
+    return "0"
+
+
 def _extension_key(item: Any) -> str | None:
     """A complex extension that occurs several times is about what its first part says: a risk factor's kind, a reviewed goal."""
-    parts = item.get("extension")
-    return dumps([item["url"], parts[0]]) if "url" in item and isinstance(parts, list) and parts else _reader(("url",))(item)
+    parts = item.get("extension") if isinstance(item, dict) else None
+    return dumps([item["url"], parts[0]]) if isinstance(parts, list) and parts and "url" in item else _reader(("url",))(item)
 
 
 def _reader(paths: tuple[str, ...]) -> Callable[[Any], str | None]:

@@ -45,7 +45,7 @@ class Mapping:
     when: Callable[[Raw], bool] = _any_resource
     applies: Callable[[Fields], bool] = _any_record
     owners: ReadOnly[str, str] = field(default_factory=dict)
-    """Who decides when both sides changed an element (top-level name → ours, theirs, newest, person); a person where nothing is said."""
+    """Who decides when both sides changed an element (path → ours, theirs, newest, person; see `merge`); a person where nothing is said."""
     note: str = ""
 
     @cached_property

@@ -17,12 +17,18 @@ COMPARTMENTS = ("Device", "Encounter", "Patient", "Practitioner", "RelatedPerson
 
 
 @cache
+def members_by(code: str) -> MappingProxyType[str, tuple[str, ...]]:
+    """By type, the parameters by which its resources are members of a compartment, as R4 has it: for asking others."""
+    rows = json.loads(resources.files("adapter.store").joinpath("compartments.json").read_text("utf-8"))[code]
+    return MappingProxyType({type: tuple(names) for type, names in rows.items()})
+
+
+@cache
 def compartment(code: str) -> MappingProxyType[str, tuple[str, ...]]:
     """By type, the parameters by which its resources are members of a compartment; only what the search table indexes."""
-    rows = json.loads(resources.files("adapter.store").joinpath("compartments.json").read_text("utf-8"))[code]
     named = {
         type: tuple(name for name in names if name in table()[type] and table()[type][name].kind == "reference")
-        for type, names in rows.items()
+        for type, names in members_by(code).items()
         if type in table()
     }
     return MappingProxyType({type: names for type, names in named.items() if names})

@@ -9,8 +9,16 @@ from pymongo.errors import DuplicateKeyError
 
 from adapter.store.documents import CODEC, Document
 
-# The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person.
-KINDS = ("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state")
+# The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person; of
+# who is who, the questions and the ledger; of imports, which are
+# under way, how far each of their files is, and what was bad in it; the jobs of workers; of exports, which is under way, how far each of
+# its files was read, and when the last one was.
+KINDS = (
+    *("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state"),
+    *("questions", "unions", "union_of", "repointed"),
+    *("imports", "import_files", "import_faults", "jobs"),
+    *("exports", "export_places", "last_exports"),
+)
 
 
 class State:
@@ -33,14 +41,14 @@ class State:
 
         In the caller's session, so that who takes over from a process that died can end its transaction with it.
         """
-        documents = [{"_id": id, **body} for id, body in bodies.items()]
+        if bodies:
+            session.with_transaction(lambda session: self.put_some(kind, bodies, session))
 
-        def write(session: ClientSession) -> None:
+    def put_some(self, kind: str, bodies: dict[str, Document], session: ClientSession) -> None:
+        """Set several documents, new or not, in a transaction that the caller began."""
+        if bodies:
             self._database[kind].delete_many({"_id": {"$in": [*bodies]}}, session=session)
-            self._database[kind].insert_many(documents, session=session)
-
-        if documents:
-            session.with_transaction(write)
+            self._database[kind].insert_many([{"_id": id, **body} for id, body in bodies.items()], session=session)
 
     def add(self, kind: str, id: str, body: Document) -> bool:
         """Set a document that must not exist yet; False where it does. Race-free: the id is the claim."""
@@ -50,13 +58,17 @@ class State:
             return False
         return True
 
-    def swap(self, kind: str, id: str, expect: dict[str, Any], body: Document) -> bool:
+    def swap(self, kind: str, id: str, expect: dict[str, Any], body: Document, session: ClientSession | None = None) -> bool:
         """Replace a document if it still has these values; False where it does not."""
-        return self._database[kind].replace_one({"_id": id, **expect}, {"_id": id, **body}).matched_count == 1
+        return self._database[kind].replace_one({"_id": id, **expect}, {"_id": id, **body}, session=session).matched_count == 1
 
     def drop(self, kind: str, id: str, expect: dict[str, Any] | None = None, session: ClientSession | None = None) -> bool:
         """Remove a document (if it still has these values); False where there was none."""
         return self._database[kind].delete_one({"_id": id, **(expect or {})}, session=session).deleted_count == 1
+
+    def drop_all(self, kind: str, query: dict[str, Any]) -> None:
+        """Remove all documents of a kind that match a plain filter."""
+        self._database[kind].delete_many(query)
 
     def session(self) -> ClientSession:
         """A session of our own, to be closed."""

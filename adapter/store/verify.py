@@ -58,7 +58,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress =
     yield from _remote_keys(repository, types)
 
 
-_REMOTE_KEYS = {remote_keys.LINKED: "link", remote_keys.OWED: "outbox"}
+_REMOTE_KEYS = {remote_keys.LINKED: "link", remote_keys.NAMED: "link", remote_keys.OWED: "outbox"}
 
 
 def _batches(items: Iterable[T], size: int = 200) -> Iterator[list[T]]:
@@ -185,10 +185,9 @@ def _remote_keys(repository: Repository, types: list[str]) -> Iterator[Finding]:
     told = {name: dict(remote_keys.all_keys(repository.database, name)) for name in _REMOTE_KEYS}
     having = {"$or": [{"links": {"$exists": True}}, {"outbox": {"$exists": True}}]}
     for type in types:
-        for document in repository.collection(type).find(having, {"links.key": 1, "outbox": 1}):
+        for document in repository.collection(type).find(having, {"links.key": 1, "links.named": 1, "outbox": 1}):
             reference = f"{type}/{document['_id']}"
-            links = [link["key"] for link in document.get("links", ())]
-            for name, keys in remote_keys.expected(reference, links, document.get("outbox", ())).items():
+            for name, keys in remote_keys.expected(reference, document.get("links", ()), document.get("outbox", ())).items():
                 for key in keys:
                     if told[name].pop(key, None) != reference:
                         yield Finding(_REMOTE_KEYS[name], reference, "cannot be looked up by the name that a remote knows it by")

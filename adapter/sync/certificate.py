@@ -20,17 +20,19 @@ class Certificate:
     ended: datetime | None = None
     pulled: Tally = field(default_factory=Tally)
     pushed: Tally = field(default_factory=Tally)
+    by: str = ""
+    """Who ran it: the user of the process."""
     failure: str = ""
     """Why the sync stopped before its end; what was done until then is done."""
 
     def adds_up(self, type: str) -> bool:
         """Whether every resource of this type that the remote counted was read and has an end."""
-        return self.pulled.expected.get(type, 0) == self.pulled.fetched[type]
+        return type not in self.pulled.failed and self.pulled.expected.get(type, 0) == self.pulled.fetched[type]
 
     @property
     def holds(self) -> bool:
         """Whether all types add up and the sync came to its end."""
-        return not self.failure and all(self.adds_up(type) for type in self.pulled.expected)
+        return not self.failure and not self.pulled.failed and all(self.adds_up(type) for type in self.pulled.expected)
 
     @property
     def clean(self) -> bool:
@@ -40,7 +42,10 @@ class Certificate:
 
     def rows(self) -> list[tuple[str, dict[str, int], bool]]:
         """Per type: the columns of the pull, and whether they add up."""
-        return [(type, self._row(type), self.adds_up(type)) for type in sorted({*self.pulled.expected, *self.pulled.counts})]
+        return [
+            (type, self._row(type), self.adds_up(type))
+            for type in sorted({*self.pulled.expected, *self.pulled.counts, *self.pulled.failed})
+        ]
 
     def _row(self, type: str) -> dict[str, int]:
         counts = self.pulled.counts.get(type, Counter())
@@ -63,9 +68,11 @@ class Certificate:
             "remote": self.remote,
             "started": instant(self.started),
             "ended": instant(self.ended) if self.ended else None,
+            "by": self.by,
             "holds": self.holds,
             "failure": self.failure,
             "pull": {type: {**row, "adds up": fine} for type, row, fine in self.rows()},
             "push": {type: dict(counts) for type, counts in sorted(self.pushed.counts.items())},
+            "failed": dict(self.pulled.failed),
             "reasons": dict(self.pulled.reasons + self.pushed.reasons),
         }

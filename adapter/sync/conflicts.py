@@ -1,20 +1,22 @@
 """What waits for a person: elements that both sides changed, and what a remote refuses. Nothing in conflict is written on either side."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import uuid4
 
 from pymongo.client_session import ClientSession
 
 from adapter.clock import Clock
-from adapter.errors import Invalid, NotFound
-from adapter.fhir.resource import content, dumps, parse, same
-from adapter.mapping.merge import merge
-from adapter.store.documents import CURRENT, Change, Document, Link, Stored
+from adapter.errors import Conflict, Invalid, NotFound
+from adapter.fhir.resource import dumps, parse, same
+from adapter.mapping.merge import Change as Difference
+from adapter.mapping.merge import diff, merge
+from adapter.store.documents import Change, Document, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
+from adapter.store.versions import made_by
+from adapter.sync.decision import SIDES, Decision, agreed_before, decided, provenance, ruled
 from adapter.sync.plan import Entry
-from adapter.sync.pull import agreed
+from adapter.sync.unions import Unions
 
 
 def conflict_id(remote: str, reference: str) -> str:
@@ -28,8 +30,8 @@ class Conflicts:
     def __init__(self, repository: Repository, state: State, clock: Clock) -> None:
         self._repository, self._state, self._clock = repository, state, clock
 
-    def open(self, remote: str, entry: Entry, session: ClientSession | None = None) -> None:
-        """Keep a conflict, or bring an open one up to date with what the remote says now."""
+    def open(self, remote: str, entry: Entry, told: Document, session: ClientSession | None = None) -> None:
+        """Keep a conflict with who and when (see `Witness.told`), or bring an open one up to date with what the remote says now."""
         id = conflict_id(remote, entry.reference)
         known = self._state.get("conflicts", id, session)
         since = known["opened"] if known and known["status"] == "open" else self._clock()
@@ -42,23 +44,34 @@ class Conflicts:
             "ours": entry.stored.version if entry.stored else 0,
             "theirs": dumps(entry.theirs) if entry.theirs else None,
             "rows": dumps([change.to_json() for change in entry.changes]),
+            "told": dumps(told),
+            "ruled": dumps(dict(entry.decided)),
+            "base": dumps(entry.base) if entry.base else None,
             "status": "open",
             "opened": since,
         }
         self._state.put("conflicts", id, body, session)
 
+    def close(self, remote: str, reference: str, session: ClientSession) -> None:
+        """Take away an open conflict about which there is nothing left to decide: both sides came to agree."""
+        self._state.drop("conflicts", conflict_id(remote, reference), {"status": "open"}, session)
+
     def all(self, remote: str | None = None, status: str = "open") -> Iterator[tuple[str, Document]]:
-        """Conflicts with their ids; `rows` as a list."""
+        """Conflicts with their ids; `rows` as a list, `told` as `Witness.told` gave it."""
         query = {"status": status} | ({"remote": remote} if remote else {})
         for id, found in self._state.all("conflicts", query):
-            yield id, {**found, "rows": _rows(found)}
+            yield id, _read(found)
 
     def get(self, id: str) -> Document:
-        """One conflict. Raises NotFound."""
+        """One conflict; `rows` of an open one say what ours says now. Raises NotFound."""
         found = self._state.get("conflicts", id)
         if found is None:
             raise NotFound(f"There is no conflict {id}; `casebridge conflicts list` shows those that are open.")
-        return {**found, "rows": _rows(found)}
+        found = _read(found)
+        if found["status"] == "open" and (stored := self._ours(found)) and self._moved(stored, found):
+            found |= {"ours": stored.version, "rows": [change.to_json() for change in self._differences(stored, found)]}
+            self._put(id, found)
+        return found
 
     def find(self, remote: str, reference: str) -> Document | None:
         """The last conflict about this resource, open or decided."""
@@ -69,70 +82,65 @@ class Conflicts:
         found = self.find(remote, reference)
         return found is not None and found["status"] == "open"
 
-    def resolve(self, id: str, decisions: Mapping[str, str], *, by: str) -> Stored:
+    def resolve(self, id: str, winners: Mapping[str, str], *, by: str) -> Stored:
         """Carry out a person's decision: "ours" or "theirs" by path, or under "*" for all the rest.
 
-        The next push sends what is ours. Raises Invalid where a row is left undecided, or the conflict is decided already.
+        The next push sends what is ours. A Provenance of it is kept in the same transaction. Raises Invalid where a row is left
+        undecided, or the conflict is decided already; Conflict where ours is no longer what was shown: look at it again.
         """
+        before = self._state.get("conflicts", id)
         found = self.get(id)
         if found["status"] != "open":
             raise Invalid("This conflict is decided already.")
-        if any(winner not in ("ours", "theirs") for winner in decisions.values()):
+        if any(winner not in SIDES for winner in winners.values()):
             raise Invalid("A decision is `ours` or `theirs`.")
-        type, _, local = found["reference"].partition("/")
-        stored = self._repository.find(type, local)
-        link = stored.link(found["remote"]) if stored else None
+        stored = self._ours(found)
         if stored is None:
             raise NotFound("The resource of this conflict is no longer here.")
-        change = _decided(self._repository, stored, link, found, decisions)
-        decided = {"by": by, "at": self._clock(), "decisions": dumps(dict(decisions))}
+        if before and not same(_read(before)["rows"], found["rows"]):
+            raise Conflict(f"Ours was changed since this conflict was found; look at it again with `casebridge conflicts show {id}`.")
+        change = decided(self._repository, stored, found, winners)
+        decision = Decision(winners, by, self._clock())
+        trace = self._trace(stored, change, found, decision)
 
         def close(session: ClientSession) -> None:
-            body = {name: value for name, value in found.items() if name != "rows"}
-            self._state.put("conflicts", id, {**body, "rows": dumps(found["rows"]), "status": "decided", "decided": decided}, session)
+            told = {"by": by, "at": decision.at, "decisions": dumps(dict(winners)), "provenance": f"Provenance/{trace.id}"}
+            self._put(id, {**found, "status": "decided", "decided": told}, session)
+            if (version := made_by(change, stored, decision.at, []).version) > stored.version:
+                Unions(self._state).came(f"{found['remote']}|{found['there']}", stored.reference, {"version": version}, session)
 
-        return self._repository.commit([change], also=close)[0]
+        return self._repository.commit([change, trace], also=close)[0]
+
+    def _trace(self, stored: Stored, change: Change, found: Document, decision: Decision) -> Change:
+        """The Provenance of a decision. It goes to no remote but the one it is about, and there only where its setting says so."""
+        settings = self._state.get("remotes", found["remote"]) or {}
+        version = made_by(change, stored, decision.at, []).version
+        raw = provenance(stored, version, found, decision, str(settings.get("url", "")))
+        owed = (found["remote"],) if settings.get("provenance") else ()
+        return Change("Provenance", str(uuid4()), raw, 0, born=found["remote"], owed=owed)
+
+    def _ours(self, found: Document) -> Stored | None:
+        type, _, id = found["reference"].partition("/")
+        return self._repository.find(type, id)
+
+    @staticmethod
+    def _moved(stored: Stored, found: Document) -> bool:
+        """Whether ours was changed since the conflict was last read, and it is known from what."""
+        return stored.version != found["ours"] and bool(stored.link(found["remote"]) or found.get("base"))
+
+    def _differences(self, stored: Stored, found: Document) -> Sequence[Difference]:
+        """The elements in conflict, with what ours says now."""
+        base, theirs = agreed_before(self._repository, stored, found), parse(found["theirs"]) if found["theirs"] else None
+        if stored.deleted:
+            return diff(base.theirs, theirs or {})
+        if theirs is None:
+            return diff(base.ours, stored.raw)
+        return merge(base, stored.raw, theirs, decisions=ruled(found)).conflicts
+
+    def _put(self, id: str, found: Document, session: ClientSession | None = None) -> None:
+        self._state.put("conflicts", id, {**found, "rows": dumps(found["rows"]), "told": dumps(found["told"])}, session)
 
 
-def _rows(found: Document) -> list[dict[str, Any]]:
-    return parse(f'{{"rows":{found["rows"]}}}')["rows"]  # type: ignore[no-any-return]
-
-
-def _decided(repository: Repository, stored: Stored, link: Link | None, found: Document, decisions: Mapping[str, str]) -> Change:
-    remote, rest = found["remote"], decisions.get("*")
-    others = tuple(each for each in stored.links if each.remote != remote)
-    named = link.named if link else True
-    theirs = parse(found["theirs"]) if found["theirs"] else None
-    if theirs is None or stored.deleted:
-        if rest is None:
-            raise Invalid("One side deleted it: decide for all of it, ours or theirs.")
-        return _decided_deletion(stored, others, theirs, found, rest, named)
-    chosen = dict(decisions) | {row["path"]: rest for row in found["rows"] if rest and row["path"] not in decisions}
-    base = agreed(repository, stored, link) if link else None
-    if base is None:
-        raise Invalid("The resource is no longer linked to this remote; run a pull first.")
-    merged = merge(base, stored.raw, theirs, keep="ours", decisions=chosen)
-    if merged.conflicts:
-        raise Invalid(f"Left undecided: {', '.join(change.path.partition('[')[0] for change in merged.conflicts)}.")
-    agreement = Link(remote, found["there"], found["version"], 0, found["theirs"], named)
-    if same(content(merged.raw), content(theirs)):
-        return Change(
-            stored.type, stored.id, merged.raw, stored.version, links=(*others, replace(agreement, at=CURRENT, theirs=None)), sent=remote
-        )
-    return Change(stored.type, stored.id, merged.raw, stored.version, links=(*others, agreement), owed=(remote,))
-
-
-def _decided_deletion(
-    stored: Stored, others: tuple[Link, ...], theirs: dict[str, Any] | None, found: Document, winner: str, named: bool
-) -> Change:
-    """Ours or theirs, where one of the two is that it does not exist."""
-    remote = found["remote"]
-    if theirs is None and winner == "theirs":
-        return Change(stored.type, stored.id, None, stored.version, links=others, sent=remote)
-    if theirs is None:
-        # Made again there on the next push: as a new resource, since the old one is gone.
-        return Change(stored.type, stored.id, stored.raw, stored.version, links=others, owed=(remote,))
-    link = Link(remote, found["there"], found["version"], 0, found["theirs"], named)
-    if winner == "ours":
-        return Change(stored.type, stored.id, None, stored.version, links=(*others, link), owed=(remote,))
-    return Change(stored.type, stored.id, theirs, stored.version, links=(*others, replace(link, at=CURRENT, theirs=None)), sent=remote)
+def _read(found: Document) -> Document:
+    rows: Document = parse(f'{{"rows":{found["rows"]}}}')
+    return {**found, **rows, "told": parse(found.get("told", "{}"))}

@@ -5,12 +5,12 @@ target has arrived. A resource born in a casebridge carries its id with it (an i
 of identifiers) and has the same id in every casebridge.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from uuid import UUID, uuid5
 
 from adapter.config import OWN_ID
-from adapter.fhir.references import rewrite, split
+from adapter.fhir.references import rewrite, split, walk
 from adapter.fhir.resource import SERVER_META, Raw
 from adapter.sync.remotes import Remote
 
@@ -87,14 +87,22 @@ class Edge:
         self._namespace = UUID(remote.namespace)
         self._base = remote.url.rstrip("/") + "/"
         self.known = known
+        self.joined: dict[str, str] = {}
+        """Type/id there → our id, of who was found to be somebody here: they were born there, whatever id they carry."""
 
     def local_id(self, reference: str) -> str:
         """Our id for a resource of the remote, given as Type/id."""
-        return self.known.get(reference) or self.made_id(reference)
+        return self.joined.get(reference) or self.known.get(reference) or self.made_id(reference)
 
     def made_id(self, reference: str) -> str:
         """The id that a resource born at the remote gets here."""
         return _made_id(self._namespace, reference)
+
+    def targets(self, raw: Raw) -> Iterator[str]:
+        """Type/id there of each resource that a resource of the remote refers to."""
+        for found in walk(raw):
+            if parts := split(found["reference"].removeprefix(self._base)):
+                yield f"{parts[0]}/{parts[1]}"
 
     def to_local(self, raw: Raw) -> Raw:
         """A resource from the remote in local terms: references, identity, none of the remote's version and time."""

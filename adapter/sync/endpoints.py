@@ -1,11 +1,11 @@
 """Where notifications may be sent: to this machine, and to what the site names. Nobody can make this server ask another address (SSRF)."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from adapter.errors import Forbidden, Invalid
+from adapter.fhir.tls import is_loopback
 
 # RFC 3986, without user, password and fragment; what two parsers could read in two ways has no place in it.
 _URL = re.compile(
@@ -27,7 +27,7 @@ def check(endpoint: str, *, payload: bool, named: Sequence[str]) -> None:
         raise Invalid("The path of an endpoint has no steps . and ..", expression=_ELEMENT)
     if payload and parts.query:
         raise Invalid("An endpoint that gets resources is the base of a FHIR service, which has no query.", expression=_ELEMENT)
-    if _is_loopback(parts.hostname or ""):
+    if is_loopback(parts.hostname or ""):
         return
     if parts.scheme != "https":
         raise Forbidden("Beyond this machine notifications are sent by https only.", expression=_ELEMENT)
@@ -39,14 +39,6 @@ def check(endpoint: str, *, payload: bool, named: Sequence[str]) -> None:
 def _has_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a host is this machine, without asking anybody what its name means."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

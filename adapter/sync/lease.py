@@ -52,7 +52,7 @@ class Lease:
         held = self._state.get("leases", self._name)
         if held is None:
             return self._state.add("leases", self._name, self._body())
-        if held["until"] > self._clock() and not _dead(held):
+        if not is_free(held, self._clock):
             return False
         if not self._state.swap("leases", self._name, {"token": held["token"], "until": held["until"]}, self._body()):
             return False
@@ -72,6 +72,11 @@ class Lease:
         self.session.end_session()
 
 
+def is_free(held: Document, clock: Clock) -> bool:
+    """Whether a lease may be taken over: it has run out, or its holder is known to be dead."""
+    return bool(held["until"] <= clock()) or _dead(held)
+
+
 def _dead(held: Document) -> bool:
     """Whether the holder was a process of this machine that no longer runs."""
     if held["host"] != socket.gethostname():
@@ -84,17 +89,19 @@ def _dead(held: Document) -> bool:
 
 
 @contextmanager
-def hold(state: State, remote: str, clock: Clock, *, wait: float = 0, say: Callable[[str], None] = lambda _: None) -> Iterator[Lease]:
-    """The lease on a remote's sync. Waits up to `wait` seconds for another holder, then raises Busy."""
-    lease = Lease(state, remote, clock)
+def hold(
+    state: State, remote: str, clock: Clock, *, wait: float = 0, say: Callable[[str], None] = lambda _: None, work: str = ""
+) -> Iterator[Lease]:
+    """The lease on a remote's sync, or on other `work` of this name. Waits up to `wait` seconds for another holder, then raises Busy."""
+    lease, running = Lease(state, remote, clock), f"Another {work or f'sync of {remote}'} is running"
     deadline = time.monotonic() + wait
     told = False
     while not lease.take():
         if time.monotonic() >= deadline:
             lease.session.end_session()
-            raise Busy(f"Another sync of {remote} is running; try again when it has ended, or use --wait.")
+            raise Busy(f"{running}; try again when it has ended{'' if work else ', or use --wait'}.")
         if not told:
-            say(f"Another sync of {remote} is running; waiting for it to end.")
+            say(f"{running}; waiting for it to end.")
             told = True
         time.sleep(0.2)
     beat = threading.Thread(target=lease.beat, name=f"lease-{remote}", daemon=True)

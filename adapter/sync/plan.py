@@ -1,7 +1,7 @@
 """What a sync would do, as data: one entry per resource, printed before it is carried out and carried out as printed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ from adapter.store.documents import Stored
 
 # What can become of a resource, in the order in which people want to read it.
 ACTIONS = ("create", "update", "merge", "delete", "link", "conflict", "skip", "dead", "unchanged")
+SENT = ("create", "update", "delete")
+"""Of a push: what is sent."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Entry:
     reason: str = ""
     changes: tuple[Change, ...] = ()
     """The elements that the receiving side would see change, or those in conflict."""
+    decided: Mapping[str, str] = field(default_factory=dict)
+    """Path → "ours" or "theirs", where both sides changed an element and its owner decided."""
     stored: Stored | None = None
     """Ours when the plan was made, None where we have none."""
     target: Raw | None = None
@@ -36,6 +40,8 @@ class Entry:
     """Theirs when the plan was made, in local terms."""
     version: str | None = None
     """Theirs' version when the plan was made."""
+    base: Raw | None = None
+    """What both agreed on, in local terms, where no link says it: an answer was lost."""
 
     @property
     def reference(self) -> str:
@@ -63,12 +69,28 @@ class Tally:
     fetched: Counter[str] = field(default_factory=Counter)
     """How many different resources were read of each type; one that changed meanwhile is read twice and has two ends."""
     reasons: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+    """The types that could not be read to their end, and why."""
 
     def add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.counts.setdefault(entry.type, Counter())[entry.action] += 1
             if entry.reason:
                 self.reasons[f"{entry.action}: {entry.reason}"] += 1
+
+    def include(self, other: "Tally") -> None:
+        """Count what another tally counted as well."""
+        for type, counts in other.counts.items():
+            self.counts.setdefault(type, Counter()).update(counts)
+        for type, count in other.expected.items():
+            self.expected[type] = self.expected.get(type, 0) + count
+        self.fetched.update(other.fetched)
+        self.reasons.update(other.reasons)
+
+    @property
+    def types(self) -> list[str]:
+        """The types of which there is something to tell."""
+        return sorted({*self.expected, *self.counts, *self.failed})
 
     def total(self, action: str) -> int:
         return sum(counts[action] for counts in self.counts.values())

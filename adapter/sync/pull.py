@@ -1,32 +1,34 @@
 """Pull: what the remote has, compared with what we have and with what both agreed on, resource by resource."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from queue import Queue
-from threading import Thread
-from typing import Any
 
-from adapter.errors import RemoteGone
+from adapter.errors import RemoteFatal, RemoteGone
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient
+from adapter.fhir.exchange import Params
 from adapter.fhir.resource import Raw, content, content_hash, parse, same
 from adapter.mapping.derived import is_derived
 from adapter.mapping.merge import Base, diff, merge
-from adapter.mapping.registry import mapping_for
 from adapter.store.documents import UNSYNCED, Link, Stored
 from adapter.store.repository import Repository
 from adapter.sync.edge import Edge, own_id, own_search
+from adapter.sync.identity import FACTS
+from adapter.sync.ownership import owners
+from adapter.sync.pages import ends_all
 from adapter.sync.plan import Entry
 from adapter.sync.remotes import Remote
+from adapter.sync.witness import Witness
 
 # Who is referred to comes before who refers, so that a person is known before the records about them are looked at.
-# Types not named come after, by name. Read for information only by the server that owns them, these are not pulled unless asked for.
+# Types not named come after, by name. Read for information only by the server that owns them, these are not pulled unless asked for; a
+# Binary because HAPI 8.8 keeps the files of its exports as Binaries, which a search finds: all of its data once more.
 _FIRST = (
     *("Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Endpoint", "Patient", "RelatedPerson", "Group"),
     *("Questionnaire", "PlanDefinition", "Coverage", "Consent", "Condition", "CareTeam", "EpisodeOfCare", "Encounter"),
 )
 _NOT_CASEWORK = frozenset(
-    {"AuditEvent", "Bundle", "CapabilityStatement", "CodeSystem", "CompartmentDefinition", "ConceptMap", "ExampleScenario"}
+    {"AuditEvent", "Binary", "Bundle", "CapabilityStatement", "CodeSystem", "CompartmentDefinition", "ConceptMap", "ExampleScenario"}
     | {"GraphDefinition", "ImplementationGuide", "MessageDefinition", "MessageHeader", "NamingSystem", "OperationDefinition"}
     | {"OperationOutcome", "Parameters", "SearchParameter", "StructureDefinition", "StructureMap", "Subscription"}
     | {"TerminologyCapabilities", "TestReport", "TestScript", "ValueSet"}
@@ -35,48 +37,26 @@ _NOT_CASEWORK = frozenset(
 
 def types_to_pull(remote: Remote, capability: Capability) -> list[str]:
     """The types to read from a remote, in order of reference."""
-    able = [type for type in capability.types if capability.supports(type, "search-type") and type not in UNSYNCED]
-    wanted = [type for type in able if type in remote.types] if remote.types else [type for type in able if type not in _NOT_CASEWORK]
+    return in_order(type for type in capability.types if capability.supports(type, "search-type") and wanted(remote, type))
+
+
+def wanted(remote: Remote, type: str) -> bool:
+    """Whether resources of this type are to come from the remote."""
+    return type not in UNSYNCED and (type in remote.types if remote.types else type not in _NOT_CASEWORK)
+
+
+def in_order(types: Iterable[str]) -> list[str]:
+    """The types, those that are referred to before those that refer."""
     order = {type: rank for rank, type in enumerate(_FIRST)}
-    return sorted(wanted, key=lambda type: (order.get(type, len(order)), type))
+    return sorted(types, key=lambda type: (order.get(type, len(order)), type))
 
 
-def known_ids(repository: Repository, remote: Remote, edge: Edge) -> dict[str, str]:
-    """Type/id there → our id, for the linked resources whose id here is not the one made from theirs."""
-    found = (stored for type in repository.types() for stored in repository.scan(type, {"links.named": remote.name}))
-    links = ((stored.id, link) for stored in found if (link := stored.link(remote.name)))
-    return {link.reference: id for id, link in links if id != edge.made_id(link.reference)}
-
-
-def own_ids(client: FhirClient, type: str, params: dict[str, str]) -> Iterator[tuple[str, str]]:
+def own_ids(client: FhirClient, type: str, params: Params) -> Iterator[tuple[str, str]]:
     """(Type/id there, casebridge id) of the remote's resources that were born in a casebridge."""
     for page in client.search(type, {**own_search(type), **params}):
         for raw in page.entries:
             if id := own_id(raw):
                 yield f"{type}/{raw['id']}", id
-
-
-def ahead(pages: Iterator[Any]) -> Iterator[Any]:
-    """The same items, the next ones (three at most: two pages and the end of a type) being fetched while this one is worked on."""
-    queue: Queue[tuple[bool, Any]] = Queue(maxsize=3)
-
-    def fetch() -> None:
-        try:
-            for page in pages:
-                queue.put((True, page))
-            queue.put((False, None))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
-            queue.put((False, error))
-
-    Thread(target=fetch, name="pull-ahead", daemon=True).start()
-    while True:
-        more, item = queue.get()
-        if more:
-            yield item
-            continue
-        if item is not None:
-            raise item
-        return
 
 
 @dataclass(frozen=True)
@@ -90,12 +70,23 @@ class Puller:
     """For single reads; not the one that pages."""
     in_conflict: Callable[[str], bool]
     """Whether a person has yet to decide about this resource (our Type/id)."""
+    met: Callable[[str, list[Entry], Callable[[Entry, Stored], Entry]], list[Entry]] = lambda _type, entries, _join: entries
+    """Finds, for who arrives, whether somebody here is the same; see `Arrivals.met`."""
+
+    @property
+    def witness(self) -> Witness:
+        """What both sides did to a resource."""
+        return Witness(self.repository, self.remote, self.edge, self.client)
 
     def plan(self, type: str, resources: list[Raw]) -> list[Entry]:
         """What is to be done about each of these resources of the remote, all of one type."""
         ids = {raw["id"]: self.edge.local_id(f"{type}/{raw['id']}") for raw in resources}
         ours = self.repository.find_many(type, ids.values())
-        return [self._entry(type, ids[raw["id"]], raw, ours.get(ids[raw["id"]])) for raw in resources]
+        return self.met(type, [self._entry(type, ids[raw["id"]], raw, ours.get(ids[raw["id"]])) for raw in resources], self._joined)
+
+    def _joined(self, entry: Entry, stored: Stored) -> Entry:
+        """One about somebody of ours with whom nothing was agreed yet."""
+        return self._merged(replace(entry, id=stored.id, stored=stored), stored, Base({}, {}))
 
     def _entry(self, type: str, id: str, raw: Raw, stored: Stored | None) -> Entry:
         version = (raw.get("meta") or {}).get("versionId") or content_hash(raw)
@@ -105,13 +96,11 @@ class Puller:
         if stored is None:
             return replace(entry, action="create")
         if link is None:
-            return self._found_again(entry, stored)
+            return self._made_again(entry, stored) if stored.deleted else self._found_again(entry, stored)
         if (link.reference, link.version) == (entry.there, version):
             return entry
         if is_derived(theirs):
             return replace(entry, action="link", reason="derived here; what they made of it is ignored")
-        if self.in_conflict(stored.reference):
-            return replace(entry, action="conflict", reason="a person has yet to decide")
         return self._moved(entry, stored, link)
 
     def _found_again(self, entry: Entry, stored: Stored) -> Entry:
@@ -121,9 +110,22 @@ class Puller:
             return replace(entry, action="link")
         try:
             first = self.edge.to_local(self.client.vread(entry.type, str(entry.there).partition("/")[2], "1").raw)
-        except RemoteGone:
+        except RemoteFatal as error:
+            if ends_all(error):
+                raise
             first = theirs
-        return self._merged(entry, stored, Base(first, first))
+        return self._merged(replace(entry, base=first), stored, Base(first, first))
+
+    def _made_again(self, entry: Entry, stored: Stored) -> Entry:
+        """One that is deleted here and linked no more: both had deleted it, or it was never told of our deletion."""
+        if self.remote.name in stored.outbox:
+            return replace(entry, action="link", reason="deleted here, and not yet there")
+        try:
+            self.client.read(entry.type, str(entry.there).partition("/")[2])
+        except RemoteGone:
+            # A search that lags shows what is gone.
+            return entry
+        return replace(entry, action="update", reason="deleted on both sides, and made again there")
 
     def _moved(self, entry: Entry, stored: Stored, link: Link) -> Entry:
         base = agreed(self.repository, stored, link)
@@ -137,7 +139,9 @@ class Puller:
 
     def _merged(self, entry: Entry, stored: Stored, base: Base) -> Entry:
         theirs = entry.theirs or {}
-        merged = merge(base, stored.raw, theirs, keep="ours", decisions=owners(theirs))
+        newest = self.witness.newest(entry)
+        merged = merge(base, stored.raw, theirs, keep="ours", decisions=owners(self.remote.owners, theirs), newest=newest)
+        entry = replace(entry, decided=merged.decided)
         if merged.conflicts:
             return replace(entry, action="conflict", reason="both sides changed an element", changes=tuple(merged.conflicts))
         changes = tuple(diff(stored.raw, merged.raw))
@@ -159,6 +163,9 @@ class Puller:
         if stored.deleted:
             return replace(entry, action="link", reason="deleted on both sides")
         base = agreed(self.repository, stored, link)
+        if type in FACTS and (len(stored.links) > 1 or f"{type}/{id}" in self.edge.joined):
+            changes = tuple(diff(base.ours, stored.raw))
+            return replace(entry, action="conflict", reason="deleted there; it is not theirs alone", changes=changes)
         if same(content(base.ours), content(stored.raw)):
             return entry
         return replace(entry, action="conflict", reason="deleted there, edited here", changes=tuple(diff(base.ours, stored.raw)))
@@ -169,9 +176,3 @@ def agreed(repository: Repository, stored: Stored, link: Link) -> Base:
     theirs = parse(link.theirs) if link.theirs else None
     ours = repository.vread(stored.type, stored.id, link.at).raw if link.at else theirs
     return Base(ours or {}, theirs or ours or {})
-
-
-def owners(raw: Raw) -> dict[str, str]:
-    """Who decides about which elements of this resource, as its mapping says."""
-    mapping = mapping_for(raw)
-    return dict(mapping.owners) if mapping else {}

@@ -5,14 +5,19 @@ from dataclasses import dataclass, replace
 
 from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.capability import Capability
-from adapter.fhir.references import split, walk
 from adapter.fhir.resource import Raw, content, has_tag, same
 from adapter.mapping.merge import diff, merge
-from adapter.store.documents import UNSYNCED, Change, Stored
+from adapter.store.documents import UNSYNCED, Change, Link, Stored
 from adapter.store.repository import Repository
+from adapter.sync.order import ordered, targets
+from adapter.sync.outbound import changes_by
+from adapter.sync.ownership import owners
 from adapter.sync.plan import Entry
-from adapter.sync.pull import agreed, owners
+from adapter.sync.pull import agreed
 from adapter.sync.remotes import Remote, Remotes
+from adapter.sync.retraction import ENTERED_IN_ERROR, retractable, retracted
+
+_RETRACTED = "deleted here; there its status says entered-in-error"
 
 
 def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
@@ -47,6 +52,8 @@ class Pusher:
     in_conflict: Callable[[str], bool]
     seeded: bool = True
     """Whether what was made before the remote was added is on its outbox yet; see `seed`."""
+    kept_back: Callable[[Stored], tuple[str, str] | None] = lambda _: None
+    """What becomes, and why, of one that the remote does not get although it has none; see `adapter.sync.seek`."""
 
     def owed(self) -> Iterator[Stored]:
         """What the remote has not got yet."""
@@ -58,8 +65,11 @@ class Pusher:
 
     def plan(self) -> list[Entry]:
         """An entry for each resource that is owed, in the order in which they can be sent."""
-        entries = [self.entry(stored) for stored in self.owed()]
-        return ordered(self._blocked(entries))
+        return self.plan_of(self.owed())
+
+    def plan_of(self, some: Iterable[Stored]) -> list[Entry]:
+        """An entry for each of these, in the order in which they can be sent."""
+        return ordered(self._blocked([self.entry(stored) for stored in some]))
 
     def entry(self, stored: Stored) -> Entry:
         """What the remote has to be told about one resource."""
@@ -68,20 +78,42 @@ class Pusher:
         if self.in_conflict(stored.reference):
             return replace(entry, action="conflict", reason="a person has yet to decide")
         if stored.deleted:
-            return replace(entry, action="delete", version=link.version) if link else entry
+            return self._deletion(replace(entry, version=link.version), stored, link) if link else entry
         if self.remote.sandbox and not synthetic(stored.raw):
             return replace(entry, action="skip", reason="not tagged as synthetic, and the remote is a sandbox")
-        interaction = "update" if link else "create"
+        interaction = changes_by(self.remote, self.capability, stored.type) if link else "create"
         if not self.capability.supports(stored.type, interaction):
             return replace(entry, action="skip", reason=f"the remote does not {interaction} {stored.type}")
+        if link is None and (end := self.kept_back(stored)):
+            return replace(entry, action=end[0], reason=end[1])
         if link is None:
             return replace(entry, action="create", target=stored.raw)
         base = agreed(self.repository, stored, link)
-        merged = merge(base, stored.raw, base.theirs, keep="theirs", decisions=owners(stored.raw))
+        merged = merge(base, stored.raw, base.theirs, keep="theirs", decisions=owners(self.remote.owners, stored.raw))
         entry = replace(entry, target=merged.raw, theirs=base.theirs, version=link.version)
         if same(content(merged.raw), content(base.theirs)):
             return entry
         return replace(entry, action="update", changes=tuple(diff(base.theirs, merged.raw)))
+
+    def _deletion(self, entry: Entry, stored: Stored, link: Link) -> Entry:
+        """What the remote has to be told of what was deleted here, as its settings have it."""
+        if self.remote.deletes == "never":
+            return replace(entry, action="skip", reason="deleted here; by the remote's settings it is not told")
+        theirs = agreed(self.repository, stored, link).theirs
+        entry = replace(entry, theirs=theirs)
+        if self.remote.deletes == ENTERED_IN_ERROR:
+            if not retractable(stored.type):
+                return replace(entry, action="skip", reason=f"deleted here; a {stored.type} has no status that says entered-in-error")
+            interaction, target = changes_by(self.remote, self.capability, stored.type), retracted(theirs)
+        else:
+            interaction, target = "delete", None
+        if not self.capability.supports(stored.type, interaction):
+            return replace(entry, action="skip", reason=f"the remote does not {interaction} {stored.type}")
+        if target is None:
+            return replace(entry, action="delete")
+        # Told before already, or entered in error while it was here.
+        changes = tuple(diff(theirs, target))
+        return replace(entry, action="delete", target=target, changes=changes, reason=_RETRACTED) if changes else entry
 
     def _blocked(self, entries: list[Entry]) -> list[Entry]:
         """Entries whose references lead to something that the remote has not and will not get are skipped, and so on up."""
@@ -116,68 +148,3 @@ class Pusher:
 def synthetic(raw: Raw) -> bool:
     """Whether the resource is tagged as synthetic data."""
     return has_tag(raw, SYNTHETIC_TAG)
-
-
-def targets(raw: Raw) -> Iterator[str]:
-    """The Type/id of each resource that this one refers to."""
-    for reference in walk(raw):
-        if parts := split(reference["reference"]):
-            yield f"{parts[0]}/{parts[1]}"
-
-
-def ordered(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries so that what is referred to comes first, deletions last and the other way round; circles stay together."""
-    listed = list(entries)
-    by_reference = {entry.reference: entry for entry in listed if entry.action != "delete"}
-    placed: dict[str, None] = {}
-    for group in circles({name: [to for to in targets(entry.target or {}) if to in by_reference] for name, entry in by_reference.items()}):
-        placed.update(dict.fromkeys(group))
-    return [by_reference[name] for name in placed] + [entry for entry in listed if entry.action == "delete"]
-
-
-def circles(graph: dict[str, list[str]]) -> Iterator[list[str]]:
-    """The strongly connected groups of a graph, each after all it leads to (Tarjan's algorithm, without recursion)."""
-    number: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    for root in graph:
-        if root in number:
-            continue
-        work = [(root, iter(graph[root]))]
-        number[root] = low[root] = len(number)
-        stack.append(root)
-        while work:
-            node, following = work[-1]
-            advanced = False
-            for to in following:
-                if to not in number:
-                    number[to] = low[to] = len(number)
-                    stack.append(to)
-                    work.append((to, iter(graph[to])))
-                    advanced = True
-                    break
-                if to in stack:
-                    low[node] = min(low[node], number[to])
-            if advanced:
-                continue
-            work.pop()
-            if work:
-                low[work[-1][0]] = min(low[work[-1][0]], low[node])
-            if low[node] == number[node]:
-                group = stack[stack.index(node) :]
-                del stack[stack.index(node) :]
-                yield group
-
-
-def batches(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
-    """The entries in runs of at most `size`, but a circle of references is never cut unless it is larger than that by itself."""
-    by_reference = {entry.reference: entry for entry in entries}
-    graph = {name: [to for to in targets(entry.target or {}) if to in by_reference] for name, entry in by_reference.items()}
-    run: list[Entry] = []
-    for group in circles(graph):
-        if run and len(run) + len(group) > size:
-            yield run
-            run = []
-        run += [by_reference[name] for name in group]
-    if run:
-        yield run

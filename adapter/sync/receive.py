@@ -11,6 +11,7 @@ from adapter.fhir.resource import Raw, content, dumps, same
 from adapter.store.documents import CURRENT, Change, Link, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
+from adapter.sync.arrivals import Arrivals
 from adapter.sync.conflicts import Conflicts
 from adapter.sync.edge import Edge
 from adapter.sync.plan import Entry
@@ -19,6 +20,8 @@ from adapter.sync.remotes import Remote
 
 # How often a page is planned again because somebody wrote here between plan and commit.
 _ATTEMPTS = 6
+# What leaves nothing for a person to decide, where they had to before.
+_AGREED = ("update", "merge", "link", "delete")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Receiver:
     remote: Remote
     edge: Edge
     puller: Puller
+    arrivals: Arrivals
     clock: Clock
 
     def resources(self, type: str, raws: list[Raw]) -> list[Entry]:
@@ -51,21 +55,34 @@ class Receiver:
 
     def _attempt(self, plan: Callable[[], list[Entry]], left: int = _ATTEMPTS) -> list[Entry]:
         entries = plan()
+        try:
+            self.carry_out(entries)
+        except VersionConflict:
+            if not left:
+                raise
+            return self._attempt(plan, left - 1)
+        return entries
+
+    def carry_out(self, entries: list[Entry]) -> None:
+        """Apply these entries as they are, all or none. Raises VersionConflict where somebody wrote here since they were planned."""
         changes = [change for entry in entries if (change := self.change(entry))]
+        changes += self.arrivals.changes(entries)
         news = [entry for entry in entries if entry.action == "conflict" and entry.version != self._told(entry)]
+        told = [self.puller.witness.told(entry) for entry in news]
+        agreed = [
+            entry.reference for entry in entries if entry.action in _AGREED and entry.stored and self.puller.in_conflict(entry.reference)
+        ]
 
         def keep(session: ClientSession) -> None:
-            for entry in news:
-                self.conflicts.open(self.remote.name, entry, session)
+            for entry, sides in zip(news, told, strict=True):
+                self.conflicts.open(self.remote.name, entry, sides, session)
+            for reference in agreed:
+                self.conflicts.close(self.remote.name, reference, session)
+            self.arrivals.keep(entries, session)
 
-        if changes or news:
-            try:
-                self.repository.commit(changes, also=keep if news else None)
-            except VersionConflict:
-                if not left:
-                    raise
-                return self._attempt(plan, left - 1)
-        return entries
+        noted = self.arrivals.notes(entries)
+        if changes or news or noted:
+            self.repository.commit(changes, also=keep if news or agreed or noted else None)
 
     def _told(self, entry: Entry) -> str | None:
         """The remote's version for which the conflict is open already."""
@@ -91,7 +108,8 @@ class Receiver:
         return self._linked(entry, stored, others, link)
 
     def _linked(self, entry: Entry, stored: Stored, others: tuple[Link, ...], link: Link) -> Change:
-        target = None if stored.deleted else stored.raw if entry.action == "link" else entry.target or {}
+        ours = None if stored.deleted else stored.raw
+        target = ours if entry.action == "link" else entry.target or {}
         theirs = entry.theirs or {}
         change = Change(entry.type, entry.id, target, stored.version, links=(*others, link), sent=link.remote)
         if target is not None and same(content(target), content(theirs)):

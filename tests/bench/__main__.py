@@ -5,13 +5,15 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.bench import mapping, pull, push
+from tests.bench import load, mapping, pull, push, workers
 from tests.bench.figures import Report, Skipped, machine
 
 WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]] = {
     "mapping": (mapping.run, "CPU time of extract + overlay as a ratio to json.loads + json.dumps; checks GetPut on every resource"),
+    "load": (load.run, "import of NDJSON files as a ratio to a bare insert_many of the same documents into the same store"),
     "pull": (pull.run, "first pull of all of a HAPI server as a ratio to a bare download of the same pages, and a second pull"),
-    "push": (push.run, "push of the two case stories to an empty HAPI server"),
+    "push": (push.run, "push to an empty HAPI server as a ratio to a bare client that sends the same requests"),
+    "workers": (workers.run, "the same import by one process and by two workers (needs redis-server)"),
 }
 
 
@@ -25,11 +27,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=f"Measure what casebridge publishes. Ratios are taken within a round, so a busy machine bears on both sides.\n\n{what}",
-        epilog="pull and push start a HAPI server of their own (Java 17, Maven) and an embedded store; CASEBRIDGE_DB names another store. "
+        epilog="load, pull and push start an embedded store (CASEBRIDGE_DB: another), pull and push a HAPI server too (Java 17, Maven). "
         "Exit code: 0 all goals reached, 1 one was missed or the work was not done right. What cannot be run here is said and skipped.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="*", metavar="mapping|pull|push", help="what to measure; all of it if nothing is named")
+    parser.add_argument("what", nargs="*", metavar="mapping|load|pull|push|workers", help="what to measure; all of it if nothing is named")
     parser.add_argument("--rounds", type=int, default=5, help="how often (default: 5)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON instead of tables")
     wanted = parser.parse_args()

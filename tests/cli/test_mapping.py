@@ -1,6 +1,7 @@
 """`mapping explain`, `mapping check` and `docs`."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -103,6 +104,9 @@ def test_the_generated_documents_are_current(casebridge):
 def test_a_document_that_is_not_current_is_named_and_written(casebridge, tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     (tmp_path / "pyproject.toml").touch()
+    root = sys.modules["adapter.cli.docs"]._ROOT
+    # Written by hand but for its tables.
+    shutil.copy(root / "docs" / "remotes.md", tmp_path / "docs")
     monkeypatch.setattr(sys.modules["adapter.cli.docs"], "_ROOT", tmp_path)
     ran = casebridge("docs", "--check")
     assert ran.code == 1

@@ -1,6 +1,6 @@
 import pytest
 
-from adapter.errors import Invalid
+from adapter.errors import RemoteFatal
 from adapter.fhir.capability import Capability
 from adapter.fhir.resource import Raw
 from tests.fhir.conftest import Recorded
@@ -17,7 +17,7 @@ from tests.fhir.conftest import Recorded
     ],
 )
 def test_a_server_that_does_not_speak_r4_is_refused(raw: Raw, said: str) -> None:
-    with pytest.raises(Invalid, match=said):
+    with pytest.raises(RemoteFatal, match=said):
         Capability.of(raw)
 
 
@@ -29,6 +29,13 @@ def test_a_server_that_says_little_is_taken_to_do_nothing() -> None:
     assert not capability.conditional_create("Patient")
     assert capability.search_params("Patient") == frozenset()
     assert capability.software == ""
+
+
+def test_search_parameters_of_all_types_are_those_of_each() -> None:
+    types = [{"type": "Patient", "searchParam": [{"name": "identifier"}]}]
+    rest = [{"mode": "server", "searchParam": [{"name": "_lastUpdated"}], "resource": types}]
+    capability = Capability.of({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": rest})
+    assert capability.search_params("Patient") == {"identifier", "_lastUpdated"}
 
 
 def test_hapi_s_abilities_are_read_from_its_metadata(recorded: Recorded) -> None:

@@ -74,7 +74,8 @@ def test_a_refusal_has_a_type_and_is_not_tried_again(remote: Remote, client: Fhi
     assert len(remote.calls) == 1
     assert caught.value.expression == ("Patient.name[0].family",)
     text = f"PUT Patient/1 at {BASE}/Patient/1: the remote answered {status} (error invalid Patient.name[0].family)"
-    assert caught.value.text == text
+    login = "; it does not accept who we say we are: look at `auth` in its settings"
+    assert caught.value.text == text + (login if status == 401 else "")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

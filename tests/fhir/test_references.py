@@ -1,6 +1,6 @@
 import pytest
 
-from adapter.fhir.references import rewrite, split, walk
+from adapter.fhir.references import rewrite, split, walk, without
 from adapter.fhir.resource import Raw, copy
 
 PLAN: Raw = {
@@ -51,3 +51,30 @@ def test_rewriting_to_the_same_gives_the_very_same_resource() -> None:
 )
 def test_only_a_relative_literal_reference_is_taken_apart(text: str, parts: tuple[str, str, str | None] | None) -> None:
     assert split(text) == parts
+
+
+def test_a_reference_is_taken_out_with_what_holds_nothing_else() -> None:
+    keep = {"reference": "Patient/1"}
+    gone = {"reference": "ServiceRequest/2", "display": "an order"}
+    raw = {
+        "resourceType": "CarePlan",
+        "subject": keep,
+        "basedOn": [gone],
+        "activity": [
+            {"id": "a", "reference": gone},
+            {"reference": gone, "progress": [{"text": "so far"}]},
+            {"detail": {"status": "unknown"}},
+        ],
+        "extension": [{"url": "urn:example:order", "valueReference": gone}, {"url": "urn:example:both", "valueReference": keep}],
+    }
+    assert without(raw, lambda text: text == "ServiceRequest/2") == {
+        "resourceType": "CarePlan",
+        "subject": keep,
+        "activity": [{"progress": [{"text": "so far"}]}, {"detail": {"status": "unknown"}}],
+        "extension": [{"url": "urn:example:both", "valueReference": keep}],
+    }
+
+
+def test_what_holds_no_unwanted_reference_is_shared_and_not_copied() -> None:
+    raw = {"resourceType": "Goal", "subject": {"reference": "Patient/1"}, "note": [], "target": [{}]}
+    assert without(raw, lambda text: text == "Patient/2") is raw

@@ -135,3 +135,72 @@ def test_an_element_that_only_one_side_changed_is_never_in_conflict(base, ours, 
     for row in merge(Base(base, base), ours, theirs).conflicts:
         assert row.ours != row.theirs
         assert row.base != row.ours or row.base != row.theirs
+
+
+@pytest.mark.parametrize(
+    ("owners", "phone", "email"),
+    [
+        ({"telecom": "theirs"}, "work", "old"),
+        ({"telecom[phone|1]": "ours", "telecom": "theirs"}, "home", "old"),
+        ({"telecom.use": "ours", "telecom": "theirs"}, "home", "mobile"),
+        ({"telecom[phone|1].use": "theirs", "telecom.use": "ours"}, "work", "mobile"),
+    ],
+)
+def test_the_owner_that_is_closest_to_an_element_decides(owners, phone, email):
+    ours, theirs = (
+        {"telecom": [{**BASE["telecom"][0], "use": first}, {**BASE["telecom"][1], "use": second}]}
+        for first, second in (("home", "mobile"), ("work", "old"))
+    )
+    result = merged(ours, theirs, decisions=owners)
+    assert result.conflicts == []
+    assert [item["use"] for item in result.raw["telecom"]] == [phone, email]
+    assert set(result.decided) == {"telecom[phone|1].use", "telecom[email|2].use"}
+
+
+@pytest.mark.parametrize("name", ["deceased", "deceased[x]"])
+def test_a_choice_element_has_one_owner_whatever_its_type(name):
+    assert merged({"deceasedBoolean": True}, {"deceasedDateTime": "2020"}, decisions={name: "ours"}).raw["deceasedBoolean"] is True
+    assert merged({"deceasedBoolean": True}, {"deceasedBoolean": False}, decisions={name: "theirs"}).raw["deceasedBoolean"] is False
+
+
+def test_where_a_person_owns_an_element_of_what_they_own_it_is_a_conflict():
+    ours, theirs = ({"name": [{**BASE["name"][0], "text": text}]} for text in ("B Kanarifugl", "C Kanarifugl"))
+    result = merged(ours, theirs, decisions={"name": "theirs", "name.text": "person"})
+    assert [row.path for row in result.conflicts] == ["name[official].text"]
+
+
+@pytest.mark.parametrize(("winner", "conflicts"), [("ours", 0), ("theirs", 0), (None, 1)])
+def test_where_the_newest_wins_and_nobody_knows_which_it_is_it_is_a_conflict(winner, conflicts):
+    result = merged({"gender": "female"}, {"gender": "other"}, decisions={"gender": "newest"}, newest=lambda change: winner)
+    assert len(result.conflicts) == conflicts
+    assert result.raw["gender"] == ("female" if winner == "ours" else "other")
+
+
+def test_an_element_in_conflict_can_be_looked_up_in_any_version():
+    ours = {"telecom": [{"system": "phone", "value": "1", "use": "home"}], "deceasedBoolean": True}
+    rows = {row.path: row for row in merged(ours, {"telecom": [], "deceasedDateTime": "2020"}).conflicts}
+    other = {**BASE, "telecom": [*reversed(BASE["telecom"])]}
+    assert rows["telecom[phone|1]"].alike(BASE, other)
+    assert not rows["telecom[phone|1]"].alike(BASE, {**BASE, **ours})
+    assert not rows["telecom[phone|1]"].alike(BASE, {"telecom": "nonsense"})
+    assert rows["deceased[x]"].alike(BASE, other)
+    assert not rows["deceased[x]"].alike(BASE, {**BASE, **ours})
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_a_merged_list_has_one_order_whichever_side_is_kept(keep):
+    a, b, c, d = ({"system": "phone", "value": value} for value in "abcd")
+    ours, theirs = {"telecom": [a, b, c]}, {"telecom": [d, a, b]}
+    base = Base({"telecom": [a, b]}, {"telecom": [a, b]})
+    assert merge(base, ours, theirs, keep=keep).raw["telecom"] == [d, a, b, c]
+    assert merge(base, {"telecom": [b, a, c]}, theirs, keep=keep).raw["telecom"] == [b, a, c, d]
+
+
+def test_two_edits_of_an_only_item_that_nothing_tells_apart_meet():
+    base = {"name": [{"family": "Kanarifugl", "text": "1"}]}
+    result = merge(Base(base, base), {"name": [{"family": "Kanarifugl", "text": "2"}]}, {"name": [{"family": "Kanarifugl", "text": "3"}]})
+    assert [(row.path, row.base, row.ours, row.theirs) for row in result.conflicts] == [("name[0].text", "1", "2", "3")]
+
+
+def test_notes_that_both_sides_add_are_both_kept():
+    assert merge(Base({}, {}), {"note": [{"text": "1"}]}, {"note": [{"text": "2"}]}).raw["note"] == [{"text": "2"}, {"text": "1"}]

@@ -12,8 +12,8 @@ from adapter.store.verify import verify
 PATIENT = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
 
 
-def link(reference, remote="hospital"):
-    return Link(remote, reference, "1", CURRENT)
+def link(reference, remote="hospital", named=False):
+    return Link(remote, reference, "1", CURRENT, named=named)
 
 
 def make(repository, id, *links, owed=(), expect=0, raw=PATIENT):
@@ -26,6 +26,21 @@ def test_a_resource_is_found_by_the_name_that_a_remote_has_for_it(repository):
     assert repository.linked("hospital|Patient/1").reference == "Patient/a"
     assert repository.linked("city|Patient/7").reference == "Patient/a"
     assert repository.linked("hospital|Patient/7") is None
+
+
+def test_what_has_an_id_of_its_own_here_is_found_by_remote_until_it_has_none(repository):
+    make(repository, "a", link("Patient/1", named=True), link("Patient/7", "city", named=True))
+    make(repository, "b", link("Patient/2"))
+    assert remote_keys.named(repository.database, "hospital") == {"Patient/1": "a"}
+    assert dict(remote_keys.links(repository.database, "hospital")) == {"Patient/1": "Patient/a", "Patient/2": "Patient/b"}
+    make(repository, "a", link("Patient/1"), link("Patient/7", "city", named=True), expect=1)
+    assert remote_keys.named(repository.database, "hospital") == {}
+    assert remote_keys.named(repository.database, "city") == {"Patient/7": "a"}
+
+
+def test_a_remote_whose_name_begins_like_another_s_has_its_own_links(repository):
+    make(repository, "a", link("Patient/1", "city"), link("Patient/1", "city2"), link("Patient/1", "cit"))
+    assert dict(remote_keys.links(repository.database, "city")) == {"Patient/1": "Patient/a"}
 
 
 def test_a_remote_s_resource_is_linked_to_one_of_ours_only(repository):
@@ -69,10 +84,15 @@ def test_what_is_owed_is_found_by_remote_until_it_is_sent(repository):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "key"), [(remote_keys.LINKED, "link", "hospital|Patient/1"), (remote_keys.OWED, "outbox", "hospital|Patient/a")]
+    ("name", "kind", "key"),
+    [
+        (remote_keys.LINKED, "link", "hospital|Patient/1"),
+        (remote_keys.NAMED, "link", "hospital|Patient/1"),
+        (remote_keys.OWED, "outbox", "hospital|Patient/a"),
+    ],
 )
 def test_verify_finds_what_cannot_be_looked_up_and_what_leads_nowhere(repository, name, kind, key):
-    make(repository, "a", link("Patient/1"), owed=("hospital",))
+    make(repository, "a", link("Patient/1", named=True), owed=("hospital",))
     repository.database[name].delete_one({"_id": key})
     assert [(each.kind, each.resource) for each in verify(repository) if not each.note] == [(kind, "Patient/a")]
     repository.database[name].insert_one({"_id": key, "of": "Patient/elsewhere"})

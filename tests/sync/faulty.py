@@ -104,7 +104,7 @@ class Exchange(BaseHTTPRequestHandler):
             else:
                 self.answer(self.forward())
 
-    do_GET = do_POST = do_PUT = do_DELETE = _pass
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass
 
     def forward(self) -> Reply:
         """What the server behind says to it."""
@@ -166,5 +166,15 @@ def changes(change: Callable[[dict[str, Any]], None]) -> Callable[[Exchange], No
         raw = json.loads(reply.body)
         change(raw)
         exchange.answer(Reply(reply.status, json.dumps(raw).encode(), reply.headers))
+
+    return act
+
+
+def drops_header(name: str) -> Callable[[Exchange], None]:
+    """The server behind never sees this header."""
+
+    def act(exchange: Exchange) -> None:
+        del exchange.headers[name]
+        exchange.answer(exchange.forward())
 
     return act

@@ -12,7 +12,9 @@ from adapter.errors import Invalid, TooLarge, VersionConflict
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync import files
-from adapter.sync.files import MB, load, resources
+from adapter.sync import load as loading
+from adapter.sync.files import MB, resources
+from adapter.sync.load import load
 from tests.cli.conftest import ndjson, patient
 
 SYNTHEA = Path(__file__).parents[2] / "fixtures" / "fhir" / "synthea"
@@ -212,7 +214,7 @@ def test_an_atomic_import_is_one_transaction(repository, tmp_path):
 
 
 def test_an_atomic_import_that_does_not_fit_says_so_and_imports_nothing(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "ATOMIC_LIMIT", 5)
+    monkeypatch.setattr(loading, "ATOMIC_LIMIT", 5)
     path = ndjson(tmp_path / "a.ndjson", *(patient(f"p{number}") for number in range(6)))
     with pytest.raises(TooLarge, match="Over 5 resources"):
         load(repository, [path], atomic=True)

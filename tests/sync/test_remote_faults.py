@@ -89,9 +89,9 @@ class Scene:
 
 @pytest.fixture
 def scene(database: Any, hospital: FhirClient, casebridge: Casebridge, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:  # noqa: F811
-    def quick(self: Remote) -> FhirClient:
-        wait = (self.timeout, self.timeout)
-        return FhirClient(self.url, timeout=wait, page_size=self.page_size, retry=RetryPolicy(attempts=2, base=0.01))
+    def quick(self: Remote, kind: Callable[..., FhirClient] = FhirClient, **options: Any) -> FhirClient:
+        brief = {"timeout": (self.timeout, self.timeout), "page_size": self.page_size, "retry": RetryPolicy(attempts=2, base=0.01)}
+        return kind(self.url, **(options | brief))
 
     monkeypatch.setattr(Remote, "client", quick)
     bridge = Bridge(database)
@@ -144,7 +144,7 @@ def test_a_remote_that_fails_is_one_line_and_a_rerun_finishes(scene: Scene, path
 def test_a_remote_that_is_no_fhir_server_is_one_line_and_a_rerun_finishes(scene: Scene) -> None:
     scene.proxy.fault(says(200, REFUSED), method="GET")
     ran = scene.sync()
-    assert (ran.code, "its metadata is not a CapabilityStatement" in line(ran)) == (2, True)
+    assert (ran.code, "its metadata is not a CapabilityStatement" in line(ran)) == (4, True)
     scene.assert_a_rerun_finishes()
 
 

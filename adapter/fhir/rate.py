@@ -1,0 +1,58 @@
+"""How fast requests may go to one remote: a token bucket, and the pause that a Retry-After asks for.
+
+One gate for all threads of a process; each process has its own.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+
+from adapter.errors import RemoteTemporary
+
+
+class Gate:
+    """What every request to one remote passes. `rate` is in requests a second, 0 for no limit; as many may go at once after a rest."""
+
+    def __init__(self, rate: float = 0, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._rate, self._now, self._sleep = rate, now, sleep
+        self._most = max(1.0, rate)
+        self._tokens, self._at, self._closed_until = self._most, now(), now()
+        self._lock = Lock()
+
+    def enter(self, *, patience: float) -> None:
+        """Wait for one's turn. Raises RemoteTemporary where the remote asked to be left alone for longer than `patience` seconds."""
+        wait = self._turn(patience)
+        while wait > 0:
+            self._sleep(wait)
+            # Somebody may have been told to wait meanwhile.
+            wait = self._closed()
+
+    def close(self, seconds: float) -> None:
+        """Let nobody pass for so long: the remote has asked for it."""
+        with self._lock:
+            self._closed_until = max(self._closed_until, self._now() + seconds)
+
+    def _turn(self, patience: float) -> float:
+        """Take a token, if need be one that is not there yet: the seconds until it is."""
+        with self._lock:
+            now = self._now()
+            closed = self._closed_until - now
+            if closed > patience:
+                text = f"The remote asked to be left alone for {closed:.0f} s more; try again then."
+                raise RemoteTemporary(text, retry_after=closed)
+            if not self._rate:
+                return closed
+            self._tokens = min(self._most, self._tokens + (now - self._at) * self._rate) - 1
+            self._at = now
+            return max(closed, -self._tokens / self._rate)
+
+    def _closed(self) -> float:
+        with self._lock:
+            return self._closed_until - self._now()
+
+
+@cache
+def gate(base_url: str, rate: float) -> Gate:  # noqa: ARG001 - what the cache tells gates apart by
+    """The gate of the remote at this address: the same one for all who ask in this process."""
+    return Gate(rate)

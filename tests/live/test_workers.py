@@ -1,0 +1,133 @@
+"""An import divided among worker processes by a real Redis server of the tests' own; one of them is killed in the midst."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from adapter.store.documents import Change
+from adapter.store.repository import Repository
+from adapter.store.state import State
+from adapter.store.verify import verify
+from adapter.sync import jobs
+from tests.live.redis_server import redis_server
+from tests.sync.test_load import a_folder_with_everything, content
+
+PATIENCE = 120
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A Redis server of our own; skipped with a word where there is none to start."""
+    try:
+        with redis_server() as url:
+            yield url
+    except LookupError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def start(database: Any, store_uri: str, redis_url: str) -> Iterator[Start]:
+    """Start `casebridge …` as a process of its own, with workers set; what still runs at the end is killed."""
+    environment = {**os.environ, "CASEBRIDGE_DB": store_uri, "CASEBRIDGE_DATABASE": database.name, "CASEBRIDGE_WORKERS": redis_url}
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "adapter.cli", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, env={**environment, "CASEBRIDGE_LOG": "INFO", **more}, text=True, **pipes))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until(held: Callable[[], Any]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not held():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def holders(repository: Repository) -> dict[str, int]:
+    """Who is at which job, by process."""
+    return {each["id"]: each["pid"] for each in jobs.listed(repository) if each["status"] == "running"}
+
+
+def done(repository: Repository) -> int:
+    return sum(kept["done"] for _, kept in State(repository.database).all("import_files"))
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in err
+    assert "kanarifugl" not in err.casefold()
+    return process.returncode, out, err
+
+
+def test_a_worker_killed_in_the_midst_is_replaced_and_all_is_imported_once(database, new_database, start, tmp_path):
+    """Nobody waits for Redis, which would keep a lost message for an hour: the coordinator sees that the holder of the job is dead."""
+    folder, repository = a_folder_with_everything(tmp_path / "folder"), Repository(database)
+    crowd = [start("worker") for _ in range(2)]
+    for worker in crowd:
+        assert worker.stderr
+        assert worker.stderr.readline() == "Working. Ctrl-C stops it.\n"
+    coordinator = start("import", str(folder), "--json")
+    until(lambda: set(holders(repository).values()) == {worker.pid for worker in crowd} and done(repository) > 200)
+    killed = next(worker for worker in crowd if worker.pid in holders(repository).values())
+    killed.kill()
+    before = done(repository)
+    code, out, err = said(coordinator)
+    assert code == 1, err
+    assert before < 2500
+    other = new_database()
+    alone = start("import", str(folder), "--json", CASEBRIDGE_WORKERS="", CASEBRIDGE_DATABASE=other.name)
+    alone_code, alone_out, _ = said(alone)
+    assert alone_code == 1
+    ours, theirs = json.loads(out), json.loads(alone_out)
+    assert ours == theirs
+    assert content(repository) == content(Repository(other))
+    assert [finding for finding in verify(repository) if not finding.note] == []
+    assert jobs.listed(repository) == []
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back_and_ends(database, start, tmp_path):
+    folder, repository = a_folder_with_everything(tmp_path / "folder"), Repository(database)
+    first = start("worker")
+    coordinator = start("import", str(folder), "--json")
+    until(lambda: done(repository) > 200)
+    first.terminate()
+    assert first.wait(PATIENCE) == 0
+    stopped_at = done(repository)
+    assert stopped_at < 2500
+    start("worker")
+    code, out, err = said(coordinator)
+    assert code == 1, err
+    assert sum(json.loads(out)["created"].values()) > 2400
+    assert jobs.listed(repository) == []
+
+
+def test_an_index_is_written_anew_by_workers_and_a_queue_that_is_away_is_said(repository_with_some, start):
+    start("worker")
+    code, out, _ = said(start("reindex"))
+    assert (code, out) == (0, "The search index of 1 types is written anew.\n")
+    code, _, err = said(start("reindex", CASEBRIDGE_WORKERS="redis://127.0.0.1:9/0"))
+    assert code == 6
+    assert "The queue at CASEBRIDGE_WORKERS does not answer" in err
+
+
+@pytest.fixture
+def repository_with_some(database: Any) -> Repository:
+    repository = Repository(database)
+    raw = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
+    repository.commit([Change("Patient", f"p{number}", raw, 0) for number in range(20)])
+    return repository

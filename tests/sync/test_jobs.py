@@ -1,0 +1,245 @@
+"""Jobs: each is done, none by two at a time, and one whose worker died is offered again. The workers here are threads of this process."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from adapter.clock import utc_now
+from adapter.config import Settings
+from adapter.errors import Busy, Conflict, Invalid, WorkFailed
+from adapter.store.documents import Change
+from adapter.store.repository import Repository
+from adapter.store.state import State
+from adapter.sync import jobs, lease
+from adapter.sync import load as loading
+from adapter.sync.jobs import Arguments, GivenBack, Job, Work
+from adapter.sync.load import load
+from adapter.sync.reindex import jobs as index_jobs
+from adapter.sync.tasks import TASKS, workers
+from tests.cli.conftest import ndjson, patient
+
+NO_PROCESS = 2**22 + 1
+Offer = Callable[[Sequence[str]], None]
+
+
+@pytest.fixture
+def repository(database) -> Repository:
+    return Repository(database)
+
+
+@pytest.fixture
+def crowd(database) -> Iterator[Callable[[jobs.Tasks], Offer]]:
+    """Makes two workers, each with a connection to the store as its own process would have; what they are offered twice, they do twice."""
+    with ThreadPoolExecutor(2) as pool:
+
+        def offering(tasks: jobs.Tasks) -> Offer:
+            return lambda ids: [pool.submit(jobs.perform, tasks, Repository(database), id) for id in ids] and None
+
+        yield offering
+
+
+@pytest.fixture
+def done() -> list[Any]:
+    return []
+
+
+def noting(done: list[Any]) -> jobs.Tasks:
+    return {"note": lambda work, arguments: done.append(arguments["what"])}
+
+
+def note(what: Any) -> Job:
+    return Job(f"note:{what}", "note", {"what": what})
+
+
+def left(repository: Repository) -> list[tuple[str, str, int]]:
+    return [(each["id"], each["status"], each["tries"]) for each in jobs.listed(repository)]
+
+
+def nothing() -> None:
+    pass
+
+
+def failing(error: Exception) -> jobs.Tasks:
+    def fail(work: Work, arguments: Arguments) -> None:
+        raise error
+
+    return {"note": fail}
+
+
+def test_jobs_are_done_here_in_their_order_and_then_forgotten(repository, done):
+    told: list[int] = []
+    jobs.here(noting(done), repository, [note(number) for number in range(3)], lambda: told.append(len(done)))
+    assert done == [0, 1, 2]
+    assert told == [1, 2, 3]
+    assert left(repository) == []
+
+
+def test_jobs_are_done_by_workers_and_then_forgotten(repository, done, crowd):
+    jobs.elsewhere(repository, crowd(noting(done)), done.append, [note(number) for number in range(5)], nothing)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    assert left(repository) == []
+
+
+def test_a_job_that_is_offered_often_is_done_once(repository, database, done, monkeypatch):
+    offered = threading.Event()
+
+    def often(ids: Sequence[str]) -> None:
+        for id in ids:
+            crowd = [threading.Thread(target=jobs.perform, args=(noting(done), Repository(database), id)) for _ in range(4)]
+            for each in crowd:
+                each.start()
+            for each in crowd:
+                each.join()
+        offered.set()
+
+    jobs.elsewhere(repository, often, done.append, [note(1), note(2)], nothing)
+    assert offered.is_set()
+    assert sorted(done) == [1, 2]
+
+
+def test_a_job_that_another_is_at_is_left_to_it(repository, done):
+    state = State(repository.database)
+    with lease.hold(state, "job:note:1", utc_now):
+        with pytest.raises(Busy):
+            jobs.here(noting(done), repository, [note(1)], nothing)
+        assert left(repository) == [("note:1", "running", 0)]
+    assert done == []
+    jobs.here(noting(done), repository, [note(1)], nothing)
+    assert done == [1]
+
+
+def test_the_job_of_a_dead_worker_is_offered_again_at_once(repository, done, crowd):
+    """The lease holds for half a minute more, but its holder is a process of this machine that no longer runs."""
+    state, offers = State(repository.database), list[list[str]]()
+
+    def die_first(ids: Sequence[str]) -> None:
+        offers.append(list(ids))
+        if len(offers) == 1:
+            assert lease.Lease(state, "job:note:1", utc_now).take()
+            held = state.get("leases", "job:note:1") or {}
+            state.put("leases", "job:note:1", {**held, "pid": NO_PROCESS})
+        else:
+            crowd(noting(done))(ids)
+
+    jobs.elsewhere(repository, die_first, done.append, [note(1)], nothing)
+    assert done == [1]
+    assert offers == [["note:1"], ["note:1"]]
+
+
+def test_a_job_that_nobody_took_is_offered_again_after_a_while(repository, done, crowd, monkeypatch):
+    monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.3)
+    offers = list[list[str]]()
+
+    def lose_first(ids: Sequence[str]) -> None:
+        offers.append(list(ids))
+        if len(offers) > 1:
+            crowd(noting(done))(ids)
+
+    said: list[str] = []
+    jobs.elsewhere(repository, lose_first, said.append, [note(1)], nothing)
+    assert done == [1]
+    assert len(offers) == 2
+    assert said == ["No worker has taken anything yet. Start one with `casebridge worker`."]
+
+
+def test_a_job_that_fails_is_kept_with_its_reason_and_begun_anew_when_asked_again(repository, done):
+    with pytest.raises(WorkFailed, match=r"1 of 2 jobs failed; the first says: It is so\."):
+        jobs.here({**failing(Conflict("It is so.")), "other": nothing_at_all}, repository, [note(1), Job("o", "other", {})], nothing)
+    assert ("note:1", "failed", 0) in left(repository)
+    jobs.here(noting(done), repository, [note(1)], nothing)
+    assert done == [1]
+    assert left(repository) == [("o", "done", 0)]
+
+
+def nothing_at_all(work: Work, arguments: Arguments) -> None:
+    pass
+
+
+def test_a_fault_nobody_foresaw_is_tried_three_times_and_told_without_its_text(repository):
+    with pytest.raises(WorkFailed, match=r"A fault \(KeyError\)\.") as raised:
+        jobs.here(failing(KeyError("Kanarifugl")), repository, [note(1)], nothing)
+    assert "Kanarifugl" not in raised.value.text
+    assert left(repository) == [("note:1", "failed", 3)]
+
+
+def test_a_worker_that_is_asked_to_end_gives_its_job_back(repository, done):
+    def one(work: Work, arguments: Arguments) -> None:
+        work.check()
+        done.append("not to be reached")
+
+    jobs.remember(State(repository.database), [note(1)], repository)
+    jobs.perform({"note": one}, repository, "note:1", ending=lambda: True)
+    assert done == []
+    assert left(repository) == [("note:1", "waiting", 0)]
+
+
+def test_a_worker_that_lost_its_lease_writes_no_more(repository):
+    state, caught = State(repository.database), []
+
+    def lose(work: Work, arguments: Arguments) -> None:
+        held = state.get("leases", "job:note:1") or {}
+        state.put("leases", "job:note:1", {**held, "until": utc_now() - timedelta(seconds=1)})
+        assert lease.Lease(state, "job:note:1", utc_now).take()
+        try:
+            work.check()
+        except (Busy, GivenBack) as error:
+            caught.append(type(error))
+            raise
+
+    jobs.remember(state, [note(1)], repository)
+    jobs.perform({"note": lose}, repository, "note:1")
+    assert caught == [Busy]
+    assert (state.get("jobs", "note:1") or {})["status"] == "waiting"
+
+
+def test_an_import_by_workers_leaves_what_one_process_leaves(new_database, tmp_path, crowd, database, monkeypatch):
+    monkeypatch.setattr(loading, "PART_BYTES", 2000)
+    for file in range(5):
+        rows = [*(patient(f"p{number}") for number in range(file * 30, file * 30 + 30)), "{", patient("bad", gender="Kanarifugl")]
+        ndjson(tmp_path / f"{file}.ndjson", *rows)
+    alone, shared = Repository(new_database()), Repository(database)
+    told: list[tuple[str, int, int]] = []
+    workers = partial(jobs.elsewhere, shared, crowd(TASKS), lambda _: None)
+    reports = [load(shared, [tmp_path], workers=workers, progress=lambda *what: told.append(what)), load(alone, [tmp_path])]
+    assert reports[0].to_json() == reports[1].to_json()
+    assert len(reports[0].bad) == 10
+    assert [sorted(stored.id for stored in each.scan("Patient")) for each in (alone, shared)] == [sorted(f"p{n}" for n in range(150))] * 2
+    assert told[-1] == ("import 5 files", 160, 160)
+    assert left(shared) == []
+
+
+def test_a_file_that_is_not_the_same_on_a_worker_is_not_imported(repository, tmp_path):
+    path = ndjson(tmp_path / "a.ndjson", patient("a"))
+
+    def other(many: Sequence[Job], tell: Callable[[], None]) -> None:
+        ndjson(path, patient("b"))
+        jobs.here(TASKS, repository, many, tell)
+
+    with pytest.raises(WorkFailed, match="is not the same on a worker"):
+        load(repository, [path], workers=other)
+    assert repository.types() == []
+
+
+def test_a_search_index_is_written_anew(repository):
+    repository.commit([Change("Patient", id, patient(id), 0) for id in ("a", "b")])
+    repository.commit([Change("Patient", "b", None, 1)])
+    before = {document["_id"]: document["fhir"] for document in repository.database["Patient"].find({})}
+    repository.database["Patient"].update_one({"_id": "a"}, {"$set": {"fhir.index": {}}})
+    jobs.here(TASKS, repository, index_jobs(["Patient"]), nothing)
+    assert {document["_id"]: document["fhir"] for document in repository.database["Patient"].find({})} == before
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:6379", "redis"])
+def test_a_queue_that_is_no_redis_is_refused(repository, tmp_path, url):
+    settings = Settings(db=None, database="x", home=tmp_path, log_level="INFO", workers=url)
+    with pytest.raises(Invalid, match="CASEBRIDGE_WORKERS"):
+        workers(settings, repository, lambda _: None)
+
+
+def test_without_the_setting_there_are_no_workers(repository, tmp_path):
+    assert workers(Settings.from_env({}), repository, lambda _: None) is None

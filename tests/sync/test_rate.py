@@ -1,0 +1,38 @@
+"""The settings by which a remote is spared: its rate, and what it asks for by Retry-After, hold for every client of it in this process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adapter.errors import Invalid, RemoteTemporary
+from adapter.sync.bridge import Bridge
+from adapter.sync.remotes import Remote
+from tests.sync.faulty import Proxy, says
+from tests.sync.hospital import hospital_server
+
+
+@pytest.fixture
+def proxy(new_database: Callable[[], Any]) -> Any:
+    with hospital_server(new_database()) as url, Proxy(url) as made:
+        yield made
+
+
+def test_what_one_client_is_told_holds_for_all_clients_of_the_remote(proxy: Proxy) -> None:
+    remote = Remote("hospital", proxy.url, rate=7)
+    proxy.fault(says(429, Retry_After="3600"), method="GET")
+    with remote.client() as told, remote.client() as other:
+        with pytest.raises(RemoteTemporary, match="429"):
+            told.count("Patient", {})
+        asked = len(proxy.seen)
+        proxy.mend()
+        for client in (told, other):
+            with pytest.raises(RemoteTemporary, match="left alone for 3[56]"):
+                client.count("Patient", {})
+    assert len(proxy.seen) == asked, "nothing more was sent"
+
+
+@pytest.mark.parametrize("setting", [{"writes": "put"}, {"deletes": "sometimes"}, {"rate": -1.0}, {"concurrency": 0}])
+def test_a_setting_that_means_nothing_is_refused(database: Any, setting: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match=f"The setting {next(iter(setting))} must"):
+        Bridge(database).remotes.add(Remote("hospital", "http://127.0.0.1:9/fhir", **setting))
