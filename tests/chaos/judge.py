@@ -1,5 +1,6 @@
 """What must hold when the storm is over: nothing lost, nothing doubled, all sides the same."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -65,8 +66,13 @@ def different(held: Mapping[str, Contents], disputed: set[str]) -> list[str]:
     return [
         f"{name}: {_difference(held, name)}"
         for name in sorted(every - disputed)
-        if len({dumps(found[name]) if name in found else "" for found in held.values()}) > 1
+        if len({_text(found.get(name)) for found in held.values()}) > 1
     ]
+
+
+def _text(value: Any) -> str:
+    """The same for the same content: members of an object have no order, and HAPI gives them one of its own."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _difference(held: Mapping[str, Contents], name: str) -> str:
@@ -74,7 +80,7 @@ def _difference(held: Mapping[str, Contents], name: str) -> str:
     if absent:
         return f"not on {', '.join(absent)}"
     bodies = [found[name] for found in held.values()]
-    elements = sorted({key for body in bodies for key in body if len({dumps({"": each.get(key)}) for each in bodies}) > 1})
+    elements = sorted({key for body in bodies for key in body if len({_text(each.get(key)) for each in bodies}) > 1})
     return f"differs in {', '.join(elements)}"
 
 
