@@ -8,9 +8,9 @@ import click
 
 from adapter.cli.connection import bridge
 from adapter.cli.terminal import as_json, line, say, table
-from adapter.sync.certificate import COLUMNS
-from adapter.sync.certificate_page import page, verdict
-from adapter.sync.certificates import checksum, filed, waiting
+from adapter.sync.certificates.certificate import COLUMNS
+from adapter.sync.certificates.kept import checksum, filed, waiting
+from adapter.sync.certificates.page import page, verdict
 from adapter.sync.plan import ACTIONS
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")

@@ -9,7 +9,7 @@ from adapter.cli.terminal import as_json, line, say, table
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.resource import dumps, parse
-from adapter.sync.decision import ALL, SIDES, ruled
+from adapter.sync.conflicts.decision import ALL, SIDES, ruled
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 

@@ -12,7 +12,7 @@ from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.resource import laid_out
 from adapter.sync.bridge import Bridge
-from adapter.sync.dead import Letter, Letters
+from adapter.sync.pushing.dead import Letter, Letters
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 _named = click.argument("letters", nargs=-1, metavar="[LETTER]…")

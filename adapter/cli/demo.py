@@ -24,9 +24,9 @@ from adapter.store.connect import open_database
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
-from adapter.sync.load import load
-from adapter.sync.remotes import Remote
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.loading.load import load
+from adapter.sync.remotes.remote import Remote
 
 _FIXTURES = Path(__file__).parents[2] / "fixtures"
 _STORIES = ("river.json", "alma.json")

@@ -12,7 +12,7 @@ from adapter.cli.terminal import line, say
 from adapter.errors import CasebridgeError, Invalid
 from adapter.mapping.document import document
 from adapter.store.search_document import document as search_document
-from adapter.sync.document import tables
+from adapter.sync.remotes.document import tables
 
 _ROOT = Path(__file__).parents[2]
 _MADE = "by `make docs`; do not edit it."

@@ -13,7 +13,7 @@ from adapter.cli.laws import Explained, broken, explain
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.fhir.resource import dumps
 from adapter.mapping.registry import mapping_for
-from adapter.sync.files import Item, files, resources
+from adapter.sync.loading.files import Item, files, resources
 
 _SHOWN = 40
 _VALUE = 60

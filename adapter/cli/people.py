@@ -11,9 +11,9 @@ from adapter.clock import instant
 from adapter.errors import NotFound
 from adapter.store.documents import Document
 from adapter.sync.bridge import Bridge
-from adapter.sync.here import look
-from adapter.sync.identity import Comparison, compare
-from adapter.sync.parting import split as part
+from adapter.sync.people.here import look
+from adapter.sync.people.identity import Comparison, compare
+from adapter.sync.people.parting import split as part
 
 _SAYS = {True: "same", False: "differs", None: ""}
 

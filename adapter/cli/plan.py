@@ -12,9 +12,9 @@ from adapter.cli.exits import Failure
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.fhir.resource import dumps, laid_out
 from adapter.sync.bridge import Bridge
-from adapter.sync.explain import Element, Explained
 from adapter.sync.plan import ACTIONS, Entry
-from adapter.sync.saved_plan import read
+from adapter.sync.rehearsal.explain import Element, Explained
+from adapter.sync.rehearsal.saved_plan import read
 
 SHOWN = 40
 _VALUE = 60

@@ -13,14 +13,15 @@ from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.capability import Capability
-from adapter.sync import lease, preset
+from adapter.sync import lease
 from adapter.sync.bridge import Bridge
-from adapter.sync.probes import PROBES, probe
-from adapter.sync.profile import Profile, kept
-from adapter.sync.pull import types_to_pull
-from adapter.sync.remotes import Remote
-from adapter.sync.settings import assigned, read_file, settings_of, shown
-from adapter.sync.strategy import RULES, strategy
+from adapter.sync.pulling.pull import types_to_pull
+from adapter.sync.remotes import preset
+from adapter.sync.remotes.probes import PROBES, probe
+from adapter.sync.remotes.profile import Profile, kept
+from adapter.sync.remotes.remote import Remote
+from adapter.sync.remotes.settings import assigned, read_file, settings_of, shown
+from adapter.sync.remotes.strategy import RULES, strategy
 
 _AUTH = ("auth", "user", "secret_file", "secret_env")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

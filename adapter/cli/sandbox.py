@@ -16,10 +16,10 @@ from adapter.store.documents import Change
 from adapter.sync import lease
 from adapter.sync.bridge import Bridge
 from adapter.sync.edge import own_id, own_search
-from adapter.sync.order import batches, ordered
 from adapter.sync.plan import Entry
-from adapter.sync.push import synthetic
-from adapter.sync.remotes import Remote
+from adapter.sync.pushing.order import batches, ordered
+from adapter.sync.pushing.push import synthetic
+from adapter.sync.remotes.remote import Remote
 
 
 @click.group()

@@ -35,7 +35,7 @@ def serve(host: str, port: int, threads: int) -> None:
     settings = Settings.from_env()
     with repository() as opened:
         reading.join()
-        from adapter.sync.subscriptions import delivering, site
+        from adapter.sync.subscriptions.turns import delivering, site
         from server import create_app, listen
 
         app = create_app(

@@ -15,8 +15,8 @@ from adapter.log import safe_url
 from adapter.store.documents import Change, Stored
 from adapter.store.repository import Repository
 from adapter.store.subscriptions import TYPE, Row
-from adapter.sync.delivery import with_status
-from adapter.sync.signature import secret, site_key, written
+from adapter.sync.subscriptions.delivery import with_status
+from adapter.sync.subscriptions.signature import secret, site_key, written
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 
@@ -139,7 +139,7 @@ def deliver() -> None:
     \b
       casebridge subscriptions deliver
     """
-    from adapter.sync.subscriptions import delivering, site
+    from adapter.sync.subscriptions.turns import delivering, site
 
     with repository() as opened, delivering(opened, site(Settings.from_env())):
         say("Delivering. Ctrl-C stops it.")

@@ -11,7 +11,7 @@ from adapter.cli.plan import SHOWN, show_plan
 from adapter.cli.terminal import as_json, line, progress, say
 from adapter.errors import RemoteError
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
+from adapter.sync.certificates.certificate import Certificate
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 _wait = click.option("--wait", default=0.0, metavar="SECONDS", help="If another sync of this remote runs, wait so long for its end.")

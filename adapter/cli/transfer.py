@@ -14,9 +14,9 @@ from adapter.cli.terminal import Report, as_json, line, progress, say, table
 from adapter.config import Settings
 from adapter.errors import Invalid, NotFound
 from adapter.store.repository import Repository
-from adapter.sync import tasks
-from adapter.sync.imports import Loaded
-from adapter.sync.load import load
+from adapter.sync.loading.imports import Loaded
+from adapter.sync.loading.load import load
+from adapter.sync.workers import tasks
 
 _SHOWN = 40
 

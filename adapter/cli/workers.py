@@ -11,9 +11,9 @@ from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.clock import instant
 from adapter.config import Settings
 from adapter.errors import Invalid, NotFound
-from adapter.sync import jobs as known
-from adapter.sync import reindex as index
-from adapter.sync import tasks
+from adapter.sync.loading import reindex as index
+from adapter.sync.workers import jobs as known
+from adapter.sync.workers import tasks
 
 
 @click.command()
@@ -27,7 +27,7 @@ def worker() -> None:
     \b
       CASEBRIDGE_WORKERS=redis://127.0.0.1:6379/0 casebridge worker
     """
-    from adapter.sync.worker import serve
+    from adapter.sync.workers.worker import serve
 
     url = Settings.from_env().workers
     if url is None:

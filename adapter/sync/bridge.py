@@ -15,35 +15,36 @@ from adapter.store import remote_keys
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
 from adapter.store.state import State
-from adapter.sync import lease, seek
-from adapter.sync.apply import Applier
-from adapter.sync.arrivals import Arrivals
-from adapter.sync.certificate import Certificate
-from adapter.sync.certificates import Certificates
-from adapter.sync.conflicts import Conflicts
-from adapter.sync.cursors import Cursors
-from adapter.sync.dead import Letter, Letters
-from adapter.sync.deletions import Deletions
+from adapter.sync import lease
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.certificates.kept import Certificates
+from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.edge import Edge
-from adapter.sync.explain import Explained, Explainer
-from adapter.sync.export import ExportRun, loads_by_export
-from adapter.sync.exported import Exported
-from adapter.sync.foresight import Foresight
-from adapter.sync.intake import Intake
-from adapter.sync.ledger import Ledger
-from adapter.sync.outbound import Outbound
-from adapter.sync.people import People
+from adapter.sync.people.arrivals import Arrivals
+from adapter.sync.people.people import People
 from adapter.sync.plan import Entry
-from adapter.sync.profile import kept
-from adapter.sync.pull import Puller
-from adapter.sync.pull_run import Progress, PullRun
-from adapter.sync.push import Pusher, seed
-from adapter.sync.receive import Receiver
-from adapter.sync.remotes import Remote, Remotes
-from adapter.sync.saved_plan import SavedPlan, database_id, write
-from adapter.sync.send import MOVED, Sender
-from adapter.sync.strategy import believed, client, strategy
-from adapter.sync.visit import Visit
+from adapter.sync.pulling.cursors import Cursors
+from adapter.sync.pulling.deletions import Deletions
+from adapter.sync.pulling.export import ExportRun, loads_by_export
+from adapter.sync.pulling.exported import Exported
+from adapter.sync.pulling.intake import Intake
+from adapter.sync.pulling.pull import Puller
+from adapter.sync.pulling.receive import Receiver
+from adapter.sync.pulling.run import Progress, PullRun
+from adapter.sync.pushing import seek
+from adapter.sync.pushing.dead import Letter, Letters
+from adapter.sync.pushing.ledger import Ledger
+from adapter.sync.pushing.outbound import Outbound
+from adapter.sync.pushing.push import Pusher, seed
+from adapter.sync.pushing.send import MOVED, Sender
+from adapter.sync.rehearsal.apply import Applier
+from adapter.sync.rehearsal.explain import Explained, Explainer
+from adapter.sync.rehearsal.foresight import Foresight
+from adapter.sync.rehearsal.saved_plan import SavedPlan, database_id, write
+from adapter.sync.remotes.profile import kept
+from adapter.sync.remotes.remote import Remote, Remotes
+from adapter.sync.remotes.strategy import believed, client, strategy
+from adapter.sync.remotes.visit import Visit
 
 STOPPED = "It was stopped before its end."
 

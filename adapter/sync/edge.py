@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from adapter.config import OWN_ID
 from adapter.fhir.references import rewrite, split, walk
 from adapter.fhir.resource import SERVER_META, Raw
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 
 # R4 types with no list of identifiers, or with none that can be searched.
 _TAGGED = frozenset(

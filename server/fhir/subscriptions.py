@@ -10,8 +10,8 @@ from adapter.errors import Invalid
 from adapter.fhir.resource import Raw, same
 from adapter.store.repository import Repository
 from adapter.store.subscriptions import TYPE, read
-from adapter.sync import endpoints
-from adapter.sync.delivery import with_status
+from adapter.sync.subscriptions import endpoints
+from adapter.sync.subscriptions.delivery import with_status
 from server.fhir.messages import Request
 from server.fhir.writes import Write
 

@@ -12,7 +12,7 @@ import psutil
 
 from adapter.fhir.resource import parse, resource_type
 from adapter.store.repository import Repository
-from adapter.sync.load import BATCH, load
+from adapter.sync.loading.load import BATCH, load
 from tests.bench import data
 from tests.bench.figures import Figure, Report
 from tests.bench.sides import Store, store

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import requests
 
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
+from adapter.sync.certificates.certificate import Certificate
 from tests.bench import data
 from tests.bench.figures import Figure, Report
 from tests.bench.sides import PAGE, bridge, fill, hospital, store

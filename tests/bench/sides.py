@@ -15,7 +15,7 @@ from adapter.config import Settings
 from adapter.fhir.resource import Raw, dumps
 from adapter.store.connect import open_database
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.bench.figures import Skipped
 from tests.live.hapi import Hapi
 from tests.live.java import JavaError

@@ -15,9 +15,9 @@ from uuid import uuid4
 from adapter.config import Settings
 from adapter.fhir.resource import Raw, dumps, parse
 from adapter.store.repository import Repository
-from adapter.sync.jobs import Elsewhere
-from adapter.sync.load import load
-from adapter.sync.tasks import workers
+from adapter.sync.loading.load import load
+from adapter.sync.workers.jobs import Elsewhere
+from adapter.sync.workers.tasks import workers
 from tests.bench import data
 from tests.bench.figures import Figure, Report, Skipped
 from tests.bench.sides import Store, store

@@ -18,7 +18,7 @@ from adapter.errors import Conflict
 from adapter.fhir.client import FhirClient
 from adapter.store.connect import open_database
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.chaos import judge
 from tests.chaos.edits import Ledger, People
 from tests.chaos.sides import TYPES, Hospital, Manager, Side, name_of

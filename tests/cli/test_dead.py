@@ -9,7 +9,7 @@ import pytest
 from adapter.config import SYNTHETIC_TAG
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy, says
 
 ISSUE = {"severity": "error", "code": "required", "expression": ["Patient.birthDate"], "diagnostics": "Kanarifugl has no birth date"}

@@ -3,11 +3,11 @@
 import pytest
 
 from adapter.cli.docs import filled
-from adapter.sync.document import tables
-from adapter.sync.preset import names
-from adapter.sync.probes import PROBES
-from adapter.sync.remotes import Remote
-from adapter.sync.strategy import RULES
+from adapter.sync.remotes.document import tables
+from adapter.sync.remotes.preset import names
+from adapter.sync.remotes.probes import PROBES
+from adapter.sync.remotes.remote import Remote
+from adapter.sync.remotes.strategy import RULES
 
 PAGE = "# Page\n\n<!-- birds -->\n| old |\n<!-- end -->\n\nBy hand.\n\n<!-- fish -->\n<!-- end -->\n"
 

@@ -8,7 +8,7 @@ from adapter import errors
 from adapter.cli import cli
 from adapter.cli.exits import CODES
 from adapter.errors import CasebridgeError
-from adapter.sync.remotes import Remotes
+from adapter.sync.remotes.remote import Remotes
 
 NAMED = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CasebridgeError)]
 

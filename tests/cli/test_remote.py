@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapter.sync import preset
+from adapter.sync.remotes import preset
 
 
 def test_settings_come_from_preset_then_file_then_set_then_options(casebridge, tmp_path):

@@ -10,7 +10,7 @@ from adapter.errors import RemoteConflict
 from adapter.fhir.client import FhirClient
 from adapter.store.state import State
 from adapter.sync import lease
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.cli.conftest import ndjson, patient
 
 THERE = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}], "birthDate": "1950-01-01"}

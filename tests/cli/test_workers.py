@@ -2,8 +2,8 @@
 
 from adapter.store.repository import Repository
 from adapter.store.state import State
-from adapter.sync import jobs
-from adapter.sync.jobs import Job
+from adapter.sync.workers import jobs
+from adapter.sync.workers.jobs import Job
 from tests.cli.conftest import ndjson, patient
 
 

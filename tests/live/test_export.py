@@ -21,7 +21,7 @@ from adapter.fhir.resource import dumps
 from adapter.store.repository import Repository
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy
 
 from .conftest import Wire

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from adapter.sync.parting import split
+from adapter.sync.people.parting import split
 from tests.live.hapi import Hapi
 from tests.sync.test_people import SSN, TRUST, goal_here, patient, person_here, questions, read
 from tests.sync.world import World

@@ -5,10 +5,10 @@ from typing import Any
 from adapter.clock import utc_now
 from adapter.fhir.client import FhirClient
 from adapter.store.state import State
-from adapter.sync.lab import SYSTEM, opened
-from adapter.sync.probes import PROBES, answer, probe
-from adapter.sync.remotes import Remote
-from adapter.sync.strategy import Strategy, strategy
+from adapter.sync.remotes.lab import SYSTEM, opened
+from adapter.sync.remotes.probes import PROBES, answer, probe
+from adapter.sync.remotes.remote import Remote
+from adapter.sync.remotes.strategy import Strategy, strategy
 
 from .hapi import Hapi
 

@@ -13,7 +13,7 @@ import pytest
 from adapter.fhir.bundle import address
 from adapter.fhir.resource import content, same
 from adapter.store.verify import verify
-from adapter.sync.certificate import Certificate
+from adapter.sync.certificates.certificate import Certificate
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 

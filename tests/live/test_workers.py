@@ -14,7 +14,7 @@ from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.store.verify import verify
-from adapter.sync import jobs
+from adapter.sync.workers import jobs
 from tests.live.redis_server import redis_server
 from tests.sync.test_load import a_folder_with_everything, content
 

@@ -3,8 +3,8 @@
 import pytest
 
 from adapter.store.subscriptions import rows
-from adapter.sync.delivery import Site
-from adapter.sync.subscriptions import delivering
+from adapter.sync.subscriptions.delivery import Site
+from adapter.sync.subscriptions.turns import delivering
 from server import create_app
 from tests.sync.receiver import Receiver, eventually
 

@@ -10,7 +10,7 @@ from adapter.fhir.resource import parse
 from adapter.store.documents import CURRENT, Change, Link
 from adapter.store.repository import Repository
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 
 PATIENT = {"resourceType": "Patient", "name": [{"use": "official", "family": "Kanarifugl"}], "birthDate": "1946"}
 

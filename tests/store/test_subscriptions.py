@@ -16,7 +16,7 @@ from adapter.store.matching import candidate, matches
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 
 HOOK = {"type": "rest-hook", "endpoint": "http://127.0.0.1:9/hook"}
 PATIENT = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}], "active": True}

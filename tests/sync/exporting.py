@@ -11,10 +11,10 @@ import pytest
 from adapter.fhir.client import FhirClient
 from adapter.fhir.resource import dumps
 from adapter.fhir.retry import RetryPolicy
-from adapter.sync import export as exports
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
-from adapter.sync.remotes import Remote
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.pulling import export as exports
+from adapter.sync.remotes.remote import Remote
 from tests.sync.bulk_server import BulkServer, Made, ndjson
 from tests.sync.faulty import Proxy
 from tests.sync.hospital import hospital_server

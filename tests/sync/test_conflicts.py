@@ -12,7 +12,7 @@ from adapter.errors import Conflict, Invalid
 from adapter.fhir.resource import check_structure
 from adapter.store.documents import Change
 from adapter.store.verify import verify
-from adapter.sync.decision import DECISION
+from adapter.sync.conflicts.decision import DECISION
 from adapter.sync.edge import with_own_id
 
 OURS, THEIRS = "1950-02-02", "1950-03-03"

@@ -4,8 +4,8 @@ import pytest
 
 from adapter.config import OWN_ID
 from adapter.sync.edge import Edge, own_id, with_own_id, without_own_id
-from adapter.sync.order import circles
-from adapter.sync.remotes import Remote
+from adapter.sync.pushing.order import circles
+from adapter.sync.remotes.remote import Remote
 
 REMOTE = Remote("hospital", "http://127.0.0.1:9/fhir")
 RESOURCES = [

@@ -10,7 +10,7 @@ import pytest
 
 from adapter.errors import Invalid, RemoteFatal, RemoteTemporary
 from adapter.fhir.bulk import Running
-from adapter.sync import export as exports
+from adapter.sync.pulling import export as exports
 from tests.sync.exporting import SIZE, TYPES, Scene, exporting, same_by_search, settings
 from tests.sync.faulty import Exchange, says
 

@@ -11,10 +11,10 @@ import zstandard
 from adapter.errors import Invalid, TooLarge, VersionConflict
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
-from adapter.sync import files
-from adapter.sync import load as loading
-from adapter.sync.files import MB, resources
-from adapter.sync.load import load
+from adapter.sync.loading import files
+from adapter.sync.loading import load as loading
+from adapter.sync.loading.files import MB, resources
+from adapter.sync.loading.load import load
 from tests.cli.conftest import ndjson, patient
 
 SYNTHEA = Path(__file__).parents[2] / "fixtures" / "fhir" / "synthea"

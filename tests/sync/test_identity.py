@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.config import OWN_ID
-from adapter.sync.identity import ASK, OTHER, SAME, compare, judged, tokens
+from adapter.sync.people.identity import ASK, OTHER, SAME, compare, judged, tokens
 
 SSN, MRN, CARD = "urn:example:ssn", "urn:example:mrn", "urn:example:card"
 TRUST = (SSN, MRN)

@@ -15,12 +15,13 @@ from adapter.errors import Busy, Conflict, Invalid, WorkFailed
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.store.state import State
-from adapter.sync import jobs, lease
-from adapter.sync import load as loading
-from adapter.sync.jobs import Arguments, GivenBack, Job, Work
-from adapter.sync.load import load
-from adapter.sync.reindex import jobs as index_jobs
-from adapter.sync.tasks import TASKS, workers
+from adapter.sync import lease
+from adapter.sync.loading import load as loading
+from adapter.sync.loading.load import load
+from adapter.sync.loading.reindex import jobs as index_jobs
+from adapter.sync.workers import jobs
+from adapter.sync.workers.jobs import Arguments, GivenBack, Job, Work
+from adapter.sync.workers.tasks import TASKS, workers
 from tests.cli.conftest import ndjson, patient
 
 NO_PROCESS = 2**22 + 1

@@ -7,7 +7,7 @@ from adapter.clock import utc_now
 from adapter.fhir.resource import dumps, same
 from adapter.mapping.merge import Base
 from adapter.store.documents import Stored
-from adapter.sync.joining import carried, decided, filled, gave_way, links_of, merged_there, undone
+from adapter.sync.people.joining import carried, decided, filled, gave_way, links_of, merged_there, undone
 
 words = st.sampled_from(["a", "b", "c"])
 telecoms = st.lists(words, unique=True, max_size=3).map(lambda values: [{"system": "phone", "value": value} for value in values])

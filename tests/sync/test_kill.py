@@ -22,7 +22,7 @@ from adapter.config import OWN_ID
 from adapter.fhir.client import FhirClient
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy
 from tests.sync.hospital import hospital_server
 

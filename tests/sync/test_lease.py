@@ -19,7 +19,7 @@ from adapter.config import OWN_ID
 from adapter.errors import Busy
 from adapter.store.documents import Change
 from adapter.sync import lease
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Proxy
 from tests.sync.world import World
 

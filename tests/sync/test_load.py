@@ -20,11 +20,11 @@ from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.store.verify import verify
 from adapter.sync import lease
-from adapter.sync import load as loading
-from adapter.sync.files import LIMIT, MB, fingerprint, resources
-from adapter.sync.imports import Import, name_of
-from adapter.sync.load import load
-from adapter.sync.seen import seen
+from adapter.sync.loading import load as loading
+from adapter.sync.loading.files import LIMIT, MB, fingerprint, resources
+from adapter.sync.loading.imports import Import, name_of
+from adapter.sync.loading.load import load
+from adapter.sync.loading.seen import seen
 from tests.cli.conftest import ndjson, patient
 
 SYNTHEA = Path(__file__).parents[2] / "fixtures" / "fhir" / "synthea"

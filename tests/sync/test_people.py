@@ -13,9 +13,9 @@ from adapter.fhir.resource import content, same
 from adapter.store.documents import Change, Stored
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
-from adapter.sync.parting import split
-from adapter.sync.remotes import Remote
-from adapter.sync.saved_plan import read as saved_plan
+from adapter.sync.people.parting import split
+from adapter.sync.rehearsal.saved_plan import read as saved_plan
+from adapter.sync.remotes.remote import Remote
 from tests.sync.hospital import hospital_server
 from tests.sync.world import World
 
@@ -262,7 +262,7 @@ def test_a_link_that_was_interrupted_is_ended_by_the_same_call(clinics, monkeypa
     def dies(self, batch):
         raise Died
 
-    monkeypatch.setattr("adapter.sync.people.People._commit", dies)
+    monkeypatch.setattr("adapter.sync.people.people.People._commit", dies)
     with pytest.raises(Died):
         first.bridge.people.link(here.reference, other.reference, by="supervisor")
     monkeypatch.undo()
@@ -495,7 +495,7 @@ def test_a_split_that_was_interrupted_is_ended_by_the_same_call(clinics, monkeyp
     def dies(self, batch):
         raise Died
 
-    monkeypatch.setattr("adapter.sync.people.People._commit", dies)
+    monkeypatch.setattr("adapter.sync.people.people.People._commit", dies)
     with pytest.raises(Died):
         split(first.bridge.people, id, by="supervisor")
     monkeypatch.undo()

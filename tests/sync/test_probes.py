@@ -12,10 +12,10 @@ import pytest
 from adapter.clock import utc_now
 from adapter.fhir.client import FhirClient
 from adapter.store.state import State
-from adapter.sync import profile as profiles
-from adapter.sync.lab import SYSTEM, Lab, opened
-from adapter.sync.probes import PROBES, answer, probe
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes import profile as profiles
+from adapter.sync.remotes.lab import SYSTEM, Lab, opened
+from adapter.sync.remotes.probes import PROBES, answer, probe
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Proxy, Reply, changes, commits_and_drops, drops_header, says
 from tests.sync.hospital import hospital_server
 

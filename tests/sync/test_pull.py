@@ -12,7 +12,7 @@ from adapter.clock import instant
 from adapter.errors import RemoteTemporary, RemoteUnauthorised
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
-from adapter.sync.pages import ahead
+from adapter.sync.pulling.pages import ahead
 from tests.sync import ward as lacking
 from tests.sync.faulty import Exchange, says
 from tests.sync.test_two_sides import changed

@@ -17,9 +17,9 @@ from adapter.fhir.client import FhirClient
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
-from adapter.sync.dead import Letters
-from adapter.sync.remotes import Remote
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.pushing.dead import Letters
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Fault, Proxy, Reply, changes, drops, says
 from tests.sync.hospital import hospital_server
 

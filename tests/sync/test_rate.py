@@ -7,7 +7,7 @@ import pytest
 
 from adapter.errors import Invalid, RemoteTemporary
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy, says
 from tests.sync.hospital import hospital_server
 

@@ -19,7 +19,7 @@ from adapter.fhir.client import FhirClient
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.cli import conftest as commands
 from tests.cli.conftest import Casebridge, Ran, casebridge, hospital  # noqa: F401
 from tests.sync.faulty import Exchange, Proxy, changes, commits_and_drops, cuts_off, drops, hangs, says

@@ -8,7 +8,7 @@ import pytest
 
 from adapter.fhir.resource import check_structure
 from adapter.fhir.structure import check_codes, elements, is_modelled, model_of
-from adapter.sync.retraction import ENTERED_IN_ERROR, retractable, retracted
+from adapter.sync.pushing.retraction import ENTERED_IN_ERROR, retractable, retracted
 
 TYPES = sorted(
     name

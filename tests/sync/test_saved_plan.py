@@ -9,7 +9,7 @@ import pytest
 from adapter.errors import Conflict, Invalid
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.saved_plan import read
+from adapter.sync.rehearsal.saved_plan import read
 from tests.sync.faulty import Proxy
 from tests.sync.world import World
 

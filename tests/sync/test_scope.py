@@ -10,8 +10,8 @@ import pytest
 from adapter.clock import utc_now
 from adapter.config import OWN_ID
 from adapter.errors import Invalid, RemoteFatal
-from adapter.sync import searches
-from adapter.sync.certificate import Certificate
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.pulling import searches
 from tests.sync.faulty import changes, says
 from tests.sync.test_two_sides import changed
 from tests.sync.ward import Ward, all_but, ward

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapter.errors import Invalid
-from adapter.sync.settings import assigned, between, each_of, meanings, one_of, read_file, require, settings_of, shown, typed
+from adapter.sync.remotes.settings import assigned, between, each_of, meanings, one_of, read_file, require, settings_of, shown, typed
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from adapter.config import Settings
 from adapter.errors import Invalid
-from adapter.sync.signature import secret, site_key, written
+from adapter.sync.subscriptions.signature import secret, site_key, written
 
 
 def settings(home, key=None):

@@ -11,10 +11,10 @@ from adapter.errors import MultipleMatches, RemoteConflict, RemoteTemporary
 from adapter.fhir.capability import Capability, TypeCapability
 from adapter.fhir.client import FhirClient
 from adapter.fhir.retry import RetryPolicy
-from adapter.sync import profile as profiles
-from adapter.sync.profile import Finding, Profile
-from adapter.sync.remotes import Remote
-from adapter.sync.strategy import RULES, Strategy, believed, client, strategy
+from adapter.sync.remotes import profile as profiles
+from adapter.sync.remotes.profile import Finding, Profile
+from adapter.sync.remotes.remote import Remote
+from adapter.sync.remotes.strategy import RULES, Strategy, believed, client, strategy
 from tests.sync.faulty import Fault, Proxy, commits_and_drops, drops_header
 from tests.sync.hospital import hospital_server
 from tests.sync.world import world as make_world

@@ -8,7 +8,7 @@ import pytest
 
 from adapter.clock import utc_now
 from adapter.errors import RemoteTemporary
-from adapter.sync.subscriber import Subscriber
+from adapter.sync.subscriptions.subscriber import Subscriber
 from tests.sync.receiver import Receiver
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="the certificate is made with openssl")

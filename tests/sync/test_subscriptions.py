@@ -15,10 +15,10 @@ from adapter.fhir.capability import Capability
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
-from adapter.sync.delivery import Site
-from adapter.sync.pull import types_to_pull
-from adapter.sync.remotes import Remote
-from adapter.sync.subscriptions import delivering
+from adapter.sync.pulling.pull import types_to_pull
+from adapter.sync.remotes.remote import Remote
+from adapter.sync.subscriptions.delivery import Site
+from adapter.sync.subscriptions.turns import delivering
 from tests.sync.receiver import Receiver, eventually
 
 KEY = b"a key of this site, and of no other"

@@ -16,10 +16,11 @@ from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.store.subscriptions import read
-from adapter.sync import delivery, subscriber, subscriptions
-from adapter.sync.delivery import Site
-from adapter.sync.signature import secret, written
-from adapter.sync.subscriptions import delivering
+from adapter.sync.subscriptions import delivery, subscriber
+from adapter.sync.subscriptions import turns as subscriptions
+from adapter.sync.subscriptions.delivery import Site
+from adapter.sync.subscriptions.signature import secret, written
+from adapter.sync.subscriptions.turns import delivering
 from tests.sync.receiver import Receiver, eventually
 
 PAGE = (Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text("utf-8")

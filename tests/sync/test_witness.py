@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapter.mapping.merge import Base, merge
-from adapter.sync.witness import TIE, Past, Signed, Version, later
+from adapter.sync.conflicts.witness import TIE, Past, Signed, Version, later
 from tests.sync.faulty import Proxy, says
 from tests.sync.test_conflicts import OURS, THEIRS, clock, dates, only, settings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from adapter.fhir.client import FhirClient
 from adapter.sync.bridge import Bridge
-from adapter.sync.remotes import Remote
+from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Fault, Proxy, changes
 from tests.sync.hospital import hospital_server
 from tests.sync.world import World

@@ -7,8 +7,8 @@ from uuid import uuid4
 from adapter.fhir.client import FhirClient
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
-from adapter.sync.certificate import Certificate
-from adapter.sync.remotes import Remote
+from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.remotes.remote import Remote
 
 
 @dataclass

@@ -1,0 +1,80 @@
+"""Who was born in a casebridge, learned as it arrives: others make such resources while a pull runs.
+
+A pull asks at its start for all of them. One that is made after that arrives with its id on it; and what refers to it can arrive first, so
+unknown targets of what changed since then are looked up before the reference is translated. Else it would lead nowhere, for ever.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from adapter.errors import RemoteFatal
+from adapter.fhir.resource import Raw
+from adapter.store.by_id import by_id
+from adapter.store.dates import span
+from adapter.store.documents import UNSYNCED
+from adapter.store.repository import Repository
+from adapter.sync.edge import Edge, own_id, own_search
+from adapter.sync.pulling.pages import again, ends_all
+from adapter.sync.pulling.pull import own_ids
+from adapter.sync.remotes.visit import Visit
+
+_AT_ONCE = 50
+
+
+@dataclass
+class Born:
+    """What one pull learns of them. `since` is the remote's time from which on a resource can be one that was not asked for."""
+
+    visit: Visit
+    repository: Repository
+    since: datetime
+    _asked: set[str] = field(default_factory=set)
+
+    def learn(self, type: str, raws: Iterable[Raw]) -> None:
+        """Make known the ids of these resources of the remote, and of what the new ones among them refer to. Raises RemoteError."""
+        listed, edge = list(raws), self.visit.edge
+        know(self.repository, edge, type, ((f"{type}/{raw['id']}", id) for raw in listed if (id := own_id(raw))))
+        targets = {target for raw in listed if self._new(raw) for target in edge.targets(raw)}
+        for target_type, unknown in self._unknown(targets - edge.known.keys() - edge.joined.keys() - self._asked).items():
+            self._asked.update(unknown)
+            ids = [reference.partition("/")[2] for reference in unknown]
+            for start in range(0, len(ids), _AT_ONCE):
+                asked = {"_id": ",".join(ids[start : start + _AT_ONCE])}
+                try:
+                    know(self.repository, edge, target_type, again(partial(own_ids, self.visit.single, target_type, asked), target_type))
+                except RemoteFatal as error:
+                    # We may not read this type at all, so none of it will ever be here.
+                    if ends_all(error):
+                        raise
+
+    def _new(self, raw: Raw) -> bool:
+        changed = span((raw.get("meta") or {}).get("lastUpdated"))
+        return changed is None or changed[1] > self.since
+
+    def _unknown(self, targets: Iterable[str]) -> Mapping[str, list[str]]:
+        """Those that are not here, by type, of the types that can be asked for who was born in a casebridge."""
+        by_type: dict[str, list[str]] = defaultdict(list)
+        for reference in sorted(targets):
+            by_type[reference.partition("/")[0]].append(reference)
+        found = {}
+        for type, references in by_type.items():
+            if type not in UNSYNCED and {"_id", next(iter(own_search(type)))} <= self.visit.capability.search_params(type):
+                here = _here(self.repository, self.visit.edge, type, references)
+                found[type] = [reference for reference in references if reference not in here]
+        return found
+
+
+def know(repository: Repository, edge: Edge, type: str, found: Iterable[tuple[str, str]]) -> None:
+    """Make known (Type/id there, our id) of what was born in a casebridge; what came before that was known keeps the id it has here."""
+    new = {there: id for there, id in found if there not in edge.known}
+    here = _here(repository, edge, type, new) if new else set()
+    edge.known.update({there: id for there, id in new.items() if there not in here})
+
+
+def _here(repository: Repository, edge: Edge, type: str, references: Iterable[str]) -> set[str]:
+    """Those of a remote's resources that are here under the ids that are made of theirs."""
+    ids = {edge.made_id(reference): reference for reference in references}
+    return {ids[document["_id"]] for document in by_id(repository.collection(type), ids, {"_id": 1})}

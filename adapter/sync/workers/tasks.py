@@ -1,0 +1,25 @@
+"""The work that may outgrow one process: which tasks there are, and who does them. By one setting it is this process, or workers."""
+
+from functools import partial
+
+from adapter.config import Settings
+from adapter.store.repository import Repository
+from adapter.sync.loading.load import load_files
+from adapter.sync.loading.reindex import index_type
+from adapter.sync.workers import jobs
+from adapter.sync.workers.jobs import Elsewhere, Say, Tasks
+from adapter.sync.workers.worker import offer_by
+
+TASKS: Tasks = {"load": load_files, "index": index_type}
+
+
+def workers(settings: Settings, repository: Repository, say: Say) -> Elsewhere | None:
+    """Has jobs done by workers; None where the settings name none. Raises Invalid where the settings cannot be used."""
+    if settings.workers is None:
+        return None
+    return partial(jobs.elsewhere, repository, offer_by(settings.workers, repository.database.name), say)
+
+
+def here(repository: Repository) -> Elsewhere:
+    """Has jobs done by this process."""
+    return partial(jobs.here, TASKS, repository)
