@@ -75,7 +75,7 @@ def show(id: str, json: bool) -> None:
     What is shown is patient data.
 
     \b
-      casebridge people show 4f1d0c22ab
+      casebridge people show 4f1d0c22ab93e705
     """
     with bridge() as opened:
         question, union = opened.people.questions.find(id), opened.people.unions.find(id)
@@ -113,7 +113,7 @@ def same(question: str, by: str | None) -> None:
     To have the other one stay, use `people link`.
 
     \b
-      casebridge people same 4f1d0c22ab
+      casebridge people same 4f1d0c22ab93e705
     """
     with bridge() as opened:
         found = opened.people.questions.get(question)
@@ -128,7 +128,7 @@ def different(question: str, by: str | None) -> None:
     """Say that the two of QUESTION are two. It is asked again only if their identifiers change.
 
     \b
-      casebridge people different 4f1d0c22ab
+      casebridge people different 4f1d0c22ab93e705
     """
     with bridge() as opened:
         opened.people.questions.answer(question, "different", by=by or getpass.getuser())
@@ -184,7 +184,7 @@ def split(link: str, by: str | None) -> None:
 
     \b
       casebridge people links
-      casebridge people split 4f1d0c22ab
+      casebridge people split 4f1d0c22ab93e705
     """
     with bridge() as opened:
         survivor, loser = part(opened.people, link, by=by or getpass.getuser())

@@ -267,7 +267,7 @@ def _facts(each: Remote, capability: Capability, pulled: list[str]) -> dict[str,
 def remove(name: str) -> None:
     """Forget NAME's settings. Nothing is deleted, here or there.
 
-    What is linked stays linked: adding the same address again doubles nothing.
+    What is linked stays linked: adding the same address again doubles nothing. So the name cannot be given to another address.
 
     \b
       casebridge remote remove hapi

@@ -135,5 +135,7 @@ def _unlink(opened: Bridge, each: Remote, deleted: list[Entry]) -> None:
             continue
         links = tuple(link for link in stored.links if link.remote != each.name)
         owed = () if stored.born or stored.deleted else (each.name,)
-        change = Change(stored.type, stored.id, None if stored.deleted else stored.raw, stored.version, links=links, owed=owed)
+        change = Change(
+            stored.type, stored.id, None if stored.deleted else stored.raw, stored.version, links=links, seen=stored.links, owed=owed
+        )
         opened.repository.commit([change])

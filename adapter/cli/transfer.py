@@ -1,6 +1,7 @@
 """`casebridge import` and `casebridge export`: resources from files and into files."""
 
 import gzip
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,10 +128,11 @@ def _to_file(opened: Repository, types: list[str], out: Path, report: Report) ->
 
 @contextmanager
 def _whole(out: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """A file that takes its name when it is complete; before that, and if it never is, there is none."""
+    """A file of its owner's alone that takes its name when it is complete; before that, and if it never is, there is none."""
     partial = out.with_name(f".{out.name}.partial")
+    partial.unlink(missing_ok=True)
     try:
-        with partial.open("wb") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             if out.suffix == ".gz":
                 with gzip.GzipFile(filename="", fileobj=file, mode="wb") as packed:
                     yield packed

@@ -26,7 +26,7 @@ class Gate:
         while wait > 0:
             self._sleep(wait)
             # Somebody may have been told to wait meanwhile.
-            wait = self._closed()
+            wait = self._closed(patience)
 
     def close(self, seconds: float) -> None:
         """Let nobody pass for so long: the remote has asked for it."""
@@ -36,20 +36,22 @@ class Gate:
     def _turn(self, patience: float) -> float:
         """Take a token, if need be one that is not there yet: the seconds until it is."""
         with self._lock:
-            now = self._now()
-            closed = self._closed_until - now
-            if closed > patience:
-                text = f"The remote asked to be left alone for {closed:.0f} s more; try again then."
-                raise RemoteTemporary(text, retry_after=closed)
+            now, closed = self._now(), self._left(patience)
             if not self._rate:
                 return closed
             self._tokens = min(self._most, self._tokens + (now - self._at) * self._rate) - 1
             self._at = now
             return max(closed, -self._tokens / self._rate)
 
-    def _closed(self) -> float:
+    def _closed(self, patience: float) -> float:
         with self._lock:
-            return self._closed_until - self._now()
+            return self._left(patience)
+
+    def _left(self, patience: float) -> float:
+        closed = self._closed_until - self._now()
+        if closed > patience:
+            raise RemoteTemporary(f"The remote asked to be left alone for {closed:.0f} s more; try again then.", retry_after=closed)
+        return closed
 
 
 @cache

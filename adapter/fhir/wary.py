@@ -39,7 +39,8 @@ class WaryClient(FhirClient):
 
     def patch(self, type: str, id: str, operations: list[Raw], *, if_match: str | None) -> Written:
         self._expect(type, id, if_match)
-        return super().patch(type, id, operations, if_match=if_match)
+        # A condition that is not heeded does not make it safe to send again.
+        return super().patch(type, id, operations, if_match=None if IF_MATCH in self._unheeded else if_match)
 
     def _expect(self, type: str, id: str, version: str | None) -> None:
         """Raise RemoteConflict where the version is no longer that."""

@@ -39,7 +39,9 @@ _TYPES = re.compile(
     "(.+?)(Address|Age|Annotation|Attachment|Base64Binary|Boolean|Canonical|CodeableConcept|Code|Coding|DateTime|Date|Decimal|Duration|"
     "Expression|Identifier|Instant|Integer|Money|Period|PositiveInt|Quantity|Range|Ratio|Reference|SampledData|String|Time|Timing|Uri)"
 )
-
+# Named like the types of a choice element, but elements of their own, of which a resource can have both (Task, Contract,
+# PaymentReconciliation). Others of the kind are lists, as no choice element is. http://hl7.org/fhir/R4/task.html
+_NO_CHOICE = frozenset({"reason", "instantiates", "payment"})
 
 Read = Callable[[Any], Any]
 """Finds one element in any version of a resource."""
@@ -227,6 +229,8 @@ class _Walk:
         """One type each of a choice element, where we wrote another than they did."""
         for mine in [name for name in merged if name not in theirs]:
             for rival in [name for name in merged if name not in ours and _choice(name) == _choice(mine) is not None]:
+                if isinstance(ours[mine], list) or isinstance(theirs[rival], list):
+                    continue
                 inner = self.within(place, f"{_choice(mine)}[x]", _members(_choice(mine)))
                 chosen = self.decide(inner, _MISSING, ours[mine], theirs[rival])
                 merged.pop(rival if chosen is ours[mine] else mine, None)
@@ -264,7 +268,7 @@ def _or_none(value: Any) -> Any:
 def _choice(name: str) -> str | None:
     """The base of a choice element's name: `value` of `valueQuantity`."""
     match = _TYPES.fullmatch(name)
-    return match[1] if match else None
+    return match[1] if match and match[1] not in _NO_CHOICE else None
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -274,10 +278,10 @@ def _same(left: Any, right: Any) -> bool:
 def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
     """How the items of these lists are told apart, None where nothing tells them apart."""
     items = [item for side in sides for item in side]
+    edited = (_only,) if [len(side) for side in sides[:2]] == [1, 1] and all(len(side) < 2 for side in sides[2:]) else ()
     if all(isinstance(item, str | int) for item in items):
-        candidates: Iterator[Callable[[Any], str | None]] = iter((dumps,))
+        candidates: Iterator[Callable[[Any], str | None]] = iter((*edited, dumps))
     elif all(isinstance(item, dict) for item in items):
-        edited = (_only,) if [len(side) for side in sides[:2]] == [1, 1] and all(len(side) < 2 for side in sides[2:]) else ()
         candidates = iter((_reader(("url",)), _extension_key, *(_reader(paths) for paths in _KEYS), *edited, _reader(("text",))))
     else:
         return None

@@ -144,6 +144,8 @@ class Change:
     """For a new resource: the remote it comes from."""
     links: tuple[Link, ...] | None = None
     """Replaces the links; None leaves them. A link whose `at` is CURRENT agrees on the version that this change makes."""
+    seen: tuple[Link, ...] | None = None
+    """The links that `links` was made from, which are as good as a version: a sync with another remote changes them without making one."""
     owed: tuple[str, ...] = ()
     """Remotes that must get this even if its content did not change."""
     sent: str | None = None

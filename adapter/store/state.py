@@ -78,7 +78,7 @@ class State:
         """End another's session by its id: MongoDB keeps the open transaction of a process that died, and its locks, for a minute."""
         self._database.client.admin.command("killSessions", [id])
 
-    def all(self, kind: str, query: dict[str, Any] | None = None) -> Iterator[tuple[str, Document]]:
+    def all(self, kind: str, query: dict[str, Any] | None = None, session: ClientSession | None = None) -> Iterator[tuple[str, Document]]:
         """All documents of a kind that match a plain filter, with their ids, by id."""
-        for found in self._database[kind].find(query or {}).sort("_id"):
+        for found in self._database[kind].find(query or {}, session=session).sort("_id"):
             yield str(found.pop("_id")), found

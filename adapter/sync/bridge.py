@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from pymongo.database import Database
 
 from adapter.clock import Clock, instant, utc_now
-from adapter.errors import CasebridgeError, RemoteGone
+from adapter.errors import CasebridgeError, RemoteError, RemoteGone
 from adapter.fhir.client import FhirClient
 from adapter.store import remote_keys
 from adapter.store.documents import Document
@@ -23,11 +24,13 @@ from adapter.sync.edge import Edge
 from adapter.sync.people.arrivals import Arrivals
 from adapter.sync.people.people import People
 from adapter.sync.plan import Entry
+from adapter.sync.pulling.born import Born
 from adapter.sync.pulling.cursors import Cursors
 from adapter.sync.pulling.deletions import Deletions
 from adapter.sync.pulling.export import ExportRun, loads_by_export
 from adapter.sync.pulling.exported import Exported
 from adapter.sync.pulling.intake import Intake
+from adapter.sync.pulling.pages import ends_all
 from adapter.sync.pulling.pull import Puller
 from adapter.sync.pulling.receive import Receiver
 from adapter.sync.pulling.run import Progress, PullRun
@@ -233,15 +236,24 @@ class Bridge:
 
     def _read_again(self, visit: Visit, receiver: Receiver, only: Collection[str] | None = None) -> None:
         """Try what could not be kept before (`only` these of theirs, where it is given); not part of this pull's account."""
+        # Whenever it was made: what was set aside may refer to what nobody has asked for since.
+        born = Born(visit, self.repository, datetime.min.replace(tzinfo=UTC))
         for id, letter in list(self.state.all("dead_letters", {"remote": visit.remote.name, "direction": "pull"})):
             type, _, there = letter["there"].partition("/")
             if only is not None and letter["there"] not in only:
                 continue
             try:
-                kept = all(entry.action != "dead" for entry in receiver.resources(type, [visit.single.read(type, there).raw]))
+                raw = visit.single.read(type, there).raw
+                born.learn(type, [raw])
+                kept = all(entry.action != "dead" for entry in receiver.resources(type, [raw]))
             except RemoteGone:
                 receiver.deletions(type, [there])
                 kept = True
+            except RemoteError as error:
+                # One that is refused, or that the remote fails on, waits on and keeps nobody.
+                if ends_all(error):
+                    raise
+                kept = False
             if kept:
                 self.state.drop("dead_letters", id)
 

@@ -42,9 +42,12 @@ class Dispute:
     texts: str
 
 
-def disputes(bridges: Iterable[Bridge], known: Mapping[str, str]) -> dict[str, Dispute]:
-    """By name, given names by our Type/id: the resources that a bridge had, or has, a conflict about."""
-    found: dict[str, Dispute] = {}
+def disputes(bridges: Iterable[Bridge], known: Mapping[str, str], earlier: Mapping[str, Dispute]) -> dict[str, Dispute]:
+    """By name, given names by our Type/id: the resources that a bridge had, or has, a conflict about.
+
+    `earlier` are those of before: of a resource's conflicts the inbox keeps the last, and Provenance the decisions of all.
+    """
+    found = {name: Dispute(False, dispute.texts) for name, dispute in earlier.items()}
     for bridge in bridges:
         for _, body in bridge.state.all("conflicts"):
             name = known.get(body["reference"])

@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ PATIENCE = 180
 _TURNS = 12
 _QUIET = {0, 1}
 """Exit codes of a sync that came to its end: in step, or with something left to a person."""
+
+Disputes = dict[str, judge.Dispute]
+Look = Callable[[Disputes], Disputes]
 
 
 @dataclass
@@ -121,14 +125,14 @@ def run(hospital_url: str, folder: Path, *, seed: int, seconds: float, pause: fl
         problems = _calm(offices)
         known = {f"{raw['resourceType']}/{raw['id']}": str(name_of(raw)) for side in sides[1:] for raw in side.all()}
         bridges = {each.name: each.bridge for each in offices}
-        disputed = judge.disputes(bridges.values(), known)
+        look = partial(judge.disputes, bridges.values(), known)
+        disputed = look({})
         held = {side.name: judge.contents(side) for side in sides}
         problems += judge.doubled(sides)
         problems += judge.different(held, {name for name, dispute in disputed.items() if dispute.open})
-        problems += _decided(offices, random.Random(f"{seed} decisions"))
-        disputed = judge.disputes(bridges.values(), known)
+        disputed, undecided = _decided(offices, random.Random(f"{seed} decisions"), look, disputed)
         held = {side.name: judge.contents(side) for side in sides}
-        problems += judge.doubled(sides) + judge.different(held, set()) + judge.missing(people.ledger, held)
+        problems += undecided + judge.doubled(sides) + judge.different(held, set()) + judge.missing(people.ledger, held)
         problems += [f"{edit.mark} on {edit.name} ({edit.side}) is lost" for edit in judge.lost(people.ledger, held, disputed)]
         problems += judge.accounts(bridges)
         problems += [f"verify finds something on {each.name}" for each in offices if each.run("verify") != 0]
@@ -169,20 +173,21 @@ def _written(office: Office) -> int:
     return int(pulled + sum(counts.get(action, 0) for counts in body["push"].values() for action in ("create", "update", "delete")))
 
 
-def _decided(offices: list[Office], chance: random.Random) -> list[str]:
+def _decided(offices: list[Office], chance: random.Random, look: Look, disputed: Disputes) -> tuple[Disputes, list[str]]:
     """A person decides all conflicts, by chance, and both sync; decisions of both about one resource can meet in another conflict."""
     for _ in range(_TURNS):
         waiting = [(each, id) for each in offices for id, _ in list(each.bridge.conflicts.all())]
         if not waiting:
-            return []
+            return disputed, []
         for each, id in waiting:
             # One that moved since it was found is looked at again in the next round.
             with suppress(Conflict):
                 each.bridge.conflicts.resolve(id, {"*": chance.choice(("ours", "theirs"))}, by="chaos")
         problems = _calm(offices)
+        disputed = look(disputed)
         if problems:
-            return problems
-    return [f"conflicts are left after {_TURNS} rounds of decisions"]
+            return disputed, problems
+    return disputed, [f"conflicts are left after {_TURNS} rounds of decisions"]
 
 
 def _dead(offices: list[Office]) -> list[str]:

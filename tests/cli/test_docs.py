@@ -1,4 +1,7 @@
-"""The documents that are made from code."""
+"""The documents that are made from code, and where the links of all of them lead."""
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from adapter.sync.remotes.probes import PROBES
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.strategy import RULES
 
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = "# Page\n\n<!-- birds -->\n| old |\n<!-- end -->\n\nBy hand.\n\n<!-- fish -->\n<!-- end -->\n"
 
 
@@ -27,3 +31,9 @@ def test_each_table_of_remotes_tells_of_everything_once(table, rows):
     assert [line.split("`")[1] for line in lines] == list(rows)
     assert all(line.rstrip(" |")[-1] not in "`|" for line in lines)
     assert len({line.count(" |") - line.count("\\|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS)))
+def test_every_link_of_a_page_to_a_file_leads_to_one(page):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -62,6 +62,7 @@ def test_what_is_exported_is_what_a_read_answers_and_comes_in_again_unchanged(ca
     assert {row["resourceType"]: row["meta"]["versionId"] for row in rows} == {"Basic": "1", "Patient": "1"}
     for out in ("all.ndjson", "all.ndjson.gz", "folder"):
         assert casebridge("export", "--out", tmp_path / out).code == 0
+        assert {file.stat().st_mode & 0o777 for file in [tmp_path / out, *(tmp_path / out).glob("*")] if file.is_file()} == {0o600}
         assert casebridge("import", tmp_path / out, "--json").json["unchanged"] == {"Basic": 1, "Patient": 1}
     assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == ["Basic.ndjson", "Patient.ndjson"]
     assert gzip.decompress((tmp_path / "all.ndjson.gz").read_bytes()) == (tmp_path / "all.ndjson").read_bytes()

@@ -84,6 +84,15 @@ def test_a_pause_longer_than_one_s_patience_is_a_failure_for_now() -> None:
     assert clock.slept == []
 
 
+def test_a_pause_longer_than_one_s_patience_that_comes_while_one_waits_is_a_failure_for_now() -> None:
+    clock = Clock()
+    closed = Gate(now=lambda: clock.now, sleep=lambda seconds: (clock.sleep(seconds), closed.close(3600))[0])
+    closed.close(2)
+    with pytest.raises(RemoteTemporary, match="left alone for 3600 s more"):
+        closed.enter(patience=120)
+    assert clock.slept == [2]
+
+
 def test_the_same_remote_has_the_same_gate_in_a_process() -> None:
     assert gate(BASE, 5) is gate(BASE, 5)
     assert gate(BASE, 5) is not gate("http://other.example/fhir", 5)

@@ -67,6 +67,20 @@ def test_two_types_of_one_choice_element_are_a_conflict():
     assert row.path == "deceased[x]"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"reasonCode": [{"text": "1"}]}, {"reasonReference": [{"reference": "Condition/1"}]}),
+        ({"locationCode": [{"text": "1"}]}, {"locationReference": [{"reference": "Location/1"}]}),
+        ({"instantiatesUri": "u:1"}, {"instantiatesCanonical": "u:2"}),
+    ],
+)
+def test_elements_that_are_only_named_like_types_of_one_choice_are_both_kept(ours, theirs):
+    result = merge(Base({}, {}), ours, theirs)
+    assert result.conflicts == []
+    assert result.raw == {**ours, **theirs}
+
+
 def test_items_that_nothing_tells_apart_are_one_element():
     base = {"resourceType": "Basic", "note": [{"a": 1}, {"a": 1}]}
     ours, theirs = {**base, "note": [{"a": 1}, {"a": 2}]}, {**base, "note": [{"a": 3}, {"a": 1}]}
@@ -200,6 +214,12 @@ def test_two_edits_of_an_only_item_that_nothing_tells_apart_meet():
     base = {"name": [{"family": "Kanarifugl", "text": "1"}]}
     result = merge(Base(base, base), {"name": [{"family": "Kanarifugl", "text": "2"}]}, {"name": [{"family": "Kanarifugl", "text": "3"}]})
     assert [(row.path, row.base, row.ours, row.theirs) for row in result.conflicts] == [("name[0].text", "1", "2", "3")]
+
+
+def test_two_edits_of_an_only_given_name_do_not_make_two_names():
+    result = merged({"name": [{**BASE["name"][0], "given": ["B"]}]}, {"name": [{**BASE["name"][0], "given": ["C"]}]})
+    assert [(row.path, row.base, row.ours, row.theirs) for row in result.conflicts] == [("name[official].given[0]", "A", "B", "C")]
+    assert result.raw["name"][0]["given"] == ["C"]
 
 
 def test_notes_that_both_sides_add_are_both_kept():

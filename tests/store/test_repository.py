@@ -106,6 +106,25 @@ def test_two_resources_cannot_be_linked_to_one_of_the_remote(repository):
         make(repository, "b", links=(link,))
 
 
+def test_a_link_made_by_another_sync_since_is_not_written_over(repository):
+    """Links make no version: without a look at those that it was made from, the later of two syncs would take the other's away."""
+    seen = make(repository)
+    first, second = Link("first", "Patient/1", "1", 1), Link("second", "Patient/2", "1", 1)
+    repository.commit([Change("Patient", "a", seen.raw, 1, links=(*seen.links, first), seen=seen.links)])
+    with pytest.raises(VersionConflict):
+        repository.commit([Change("Patient", "a", seen.raw, 1, links=(*seen.links, second), seen=seen.links)])
+    assert repository.read("Patient", "a").links == (first,)
+
+
+def test_an_index_that_is_written_anew_takes_no_link_and_no_mark_back(repository):
+    before = make(repository, owed=("hospital",))
+    link = Link("hospital", "Patient/1", "1", 1)
+    repository.commit([Change("Patient", "a", before.raw, 1, links=(link,), sent="hospital")])
+    repository.reindex(before)
+    now = repository.read("Patient", "a")
+    assert (now.links, now.outbox) == ((link,), ())
+
+
 def test_what_is_written_here_is_owed_to_every_remote_and_what_came_from_one_only_to_it(database):
     bridge = Bridge(database)
     for name in ("city", "clinic"):

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from adapter.clock import utc_now
 from adapter.sync.edge import with_own_id
+from adapter.sync.pushing.dead import Letters
 from tests.sync.faulty import Exchange, Proxy
 from tests.sync.hospital import hospital_server
 from tests.sync.world import World
@@ -71,3 +73,14 @@ def test_what_came_under_an_id_of_ours_keeps_it_when_it_gets_another_there(world
     world.sync(push=False)
     assert world.here(raw).id == before
     assert sum(1 for _ in world.bridge.repository.scan("Patient")) == 1
+
+
+def test_what_was_set_aside_keeps_its_id_and_references_lead_to_it_when_it_is_read_again(world: World) -> None:
+    patient, goal = str(uuid4()), str(uuid4())
+    made_by_another(world, patient, goal)
+    there = [raw["id"] for page in world.hospital.search("Goal", {}) for raw in page.entries]
+    letter = {"remote": "hospital", "direction": "pull", "there": f"Goal/{there[0]}", "reason": "odd", "at": utc_now()}
+    world.bridge.state.put("dead_letters", "hospital:pull:odd", letter)
+    world.bridge.resend("hospital", Letters(world.bridge.state, utc_now).all("hospital"))
+    assert [stored.id for stored in world.bridge.repository.scan("Goal")] == [goal]
+    assert world.bridge.repository.read("Goal", goal).raw["subject"]["reference"] == f"Patient/{patient}"

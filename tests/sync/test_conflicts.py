@@ -273,3 +273,36 @@ def test_a_conflict_about_one_whose_answer_was_lost_can_be_decided(world):
     assert world.sync().clean
     after = world.there(there)
     assert (after["birthDate"], after["gender"]) == (OURS, "male")
+
+
+def test_what_a_sync_or_another_person_does_meanwhile_is_neither_decided_over_nor_taken_back(world):
+    patient = contested(world)
+    world.sync()
+    id, found = only(world)
+    inbox, state = world.bridge.conflicts, world.bridge.state
+
+    def meanwhile(**news):
+        state.put("conflicts", id, {**state.get("conflicts", id), **news})
+
+    clock, inbox._clock = inbox._clock, lambda: (meanwhile(version="9"), utc_now())[1]
+    with pytest.raises(Conflict, match="just now"):
+        inbox.resolve(id, {"*": "theirs"}, by="supervisor")
+    inbox._clock = clock
+    assert (world.here(patient).raw["birthDate"], inbox.get(id)["status"], decisions(world)) == (OURS, "open", [])
+    world.edit_here(patient, gender="male")
+    read, inbox._differences = inbox._differences, lambda *sides: (meanwhile(status="decided"), read(*sides))[1]
+    assert inbox.get(id)["status"] == "decided"
+    assert state.get("conflicts", id)["status"] == "decided"
+
+
+def test_what_is_deleted_on_both_sides_in_the_end_can_be_decided_either_way(world):
+    patient = world.patient_there(birthDate="1950-01-01")
+    world.sync()
+    world.edit_here(patient, birthDate=OURS)
+    world.hospital.delete("Patient", patient["id"])
+    world.sync()
+    ours = world.here(patient)
+    world.bridge.repository.commit([Change(ours.type, ours.id, None, ours.version)])
+    id, _ = only(world)
+    assert world.bridge.conflicts.resolve(id, {"*": "ours"}, by="supervisor").deleted
+    assert not list(world.bridge.repository.owed("hospital"))

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from adapter.clock import utc_now
 from adapter.errors import Invalid, RemoteFatal, RemoteTemporary
 from adapter.fhir.bulk import Running
 from adapter.sync.pulling import export as exports
@@ -271,3 +273,11 @@ def test_a_server_that_fails_midway_ends_the_run_and_the_next_one_goes_on(scene:
     assert certificate.pulled.total("create") == 2 * SIZE
     assert len(scene.server.begun) == 1
     assert [number for number in begun if scene.files()[number] > begun[number]] == [], "what was read is not asked for again"
+
+
+def test_a_type_that_the_remote_has_and_does_not_export_is_read_by_the_next_search(scene: Scene) -> None:
+    scene.server.time = (utc_now() + timedelta(minutes=1)).isoformat()
+    scene.server.files = [made for made in scene.server.files if made.type != "Goal"]
+    assert scene.export().clean
+    assert scene.pull().pulled.total("create") == SIZE
+    assert len(scene.here()) == 2 * SIZE

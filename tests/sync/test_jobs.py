@@ -12,9 +12,10 @@ import pytest
 from adapter.clock import utc_now
 from adapter.config import Settings
 from adapter.errors import Busy, Conflict, Invalid, WorkFailed
-from adapter.store.documents import Change
+from adapter.store.documents import CURRENT, Change, Link
 from adapter.store.repository import Repository
 from adapter.store.state import State
+from adapter.store.verify import verify
 from adapter.sync import lease
 from adapter.sync.loading import load as loading
 from adapter.sync.loading.load import load
@@ -226,6 +227,21 @@ def test_a_file_that_is_not_the_same_on_a_worker_is_not_imported(repository, tmp
     assert repository.types() == []
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_the_jobs_of_an_import_that_ends_without_workers_do_not_wait_for_ever(repository, tmp_path, again):
+    path = ndjson(tmp_path / "a.ndjson", patient("a"))
+
+    def stopped(found: Sequence[Job], tell: Callable[[], None]) -> None:
+        jobs.remember(State(repository.database), found, repository)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(repository, [path], workers=stopped)
+    assert [status for _, status, _ in left(repository)] == ["waiting"]
+    load(repository, [path], again=again)
+    assert left(repository) == []
+
+
 def test_a_search_index_is_written_anew(repository):
     repository.commit([Change("Patient", id, patient(id), 0) for id in ("a", "b")])
     repository.commit([Change("Patient", "b", None, 1)])
@@ -233,6 +249,17 @@ def test_a_search_index_is_written_anew(repository):
     repository.database["Patient"].update_one({"_id": "a"}, {"$set": {"fhir.index": {}}})
     jobs.here(TASKS, repository, index_jobs(["Patient"]), nothing)
     assert {document["_id"]: document["fhir"] for document in repository.database["Patient"].find({})} == before
+
+
+def test_a_search_index_written_anew_leaves_what_a_sync_wrote_since_it_was_read(repository):
+    [read] = repository.commit([Change("Patient", "a", patient("a"), 0)])
+    link = Link("city", "Patient/1", "1", CURRENT)
+    [synced] = repository.commit([Change("Patient", "a", read.raw, 1, links=(link,), owed=("clinic",))])
+    assert synced.version == read.version
+    repository.reindex(read)
+    now = repository.read("Patient", "a")
+    assert (now.links, now.outbox) == (synced.links, ("clinic",))
+    assert [finding for finding in verify(repository) if not finding.note] == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:6379", "redis"])

@@ -14,6 +14,7 @@ from adapter.store.documents import Change, Stored
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
 from adapter.sync.people.parting import split
+from adapter.sync.people.people import People
 from adapter.sync.rehearsal.saved_plan import read as saved_plan
 from adapter.sync.remotes.remote import Remote
 from tests.sync.hospital import hospital_server
@@ -471,15 +472,57 @@ def test_links_are_taken_back_in_the_reverse_order(clinics):
     assert subjects(first) == {here.reference}
     with pytest.raises(Conflict, match="split that first"):
         split(first.bridge.people, inner, by="supervisor")
-    second.edit_there(two, maritalStatus={"text": "married"})
-    assert second.sync().clean
-    assert read(first, here).raw["maritalStatus"] == {"text": "married"}
+    since = {"maritalStatus": {"text": "married"}, "multipleBirthBoolean": True}
+    for name, value in since.items():
+        second.edit_there(two, **{name: value})
+        assert second.sync().clean
+    assert since.items() <= read(first, here).raw.items()
     split(first.bridge.people, outer, by="supervisor")
-    assert "maritalStatus" not in read(first, here).raw
+    assert not since.keys() & read(first, here).raw.keys()
     split(first.bridge.people, inner, by="supervisor")
-    before[2]["maritalStatus"] = {"text": "married"}
+    before[2] |= since
     assert alike(contents(*(read(first, each) for each in (here, middle, other, goal))), before)
     assert second.here(two).id == other.id
+    holds_together(first)
+
+
+def test_what_a_sync_brings_just_before_a_link_is_taken_back_goes_back_with_it(clinics, monkeypatch):
+    first, second = clinics
+    two = patient(second, "2")
+    second.sync()
+    here, other = person_here(first), second.here(two)
+    id = first.bridge.people.link(here.reference, other.reference, by="supervisor")
+    assert second.sync().clean
+    quiet = People.quiet
+
+    def late(self, remotes):
+        monkeypatch.undo()
+        second.edit_there(two, maritalStatus={"text": "married"})
+        assert second.sync().clean
+        return quiet(self, remotes)
+
+    monkeypatch.setattr(People, "quiet", late)
+    split(first.bridge.people, id, by="supervisor")
+    assert "maritalStatus" not in read(first, here).raw
+    assert read(first, other).raw["maritalStatus"] == {"text": "married"}
+    holds_together(first)
+
+
+def test_two_who_are_split_by_two_at_once_are_split_once(clinics, monkeypatch):
+    first, _ = clinics
+    here, other = person_here(first), person_here(first)
+    id = first.bridge.people.link(here.reference, other.reference, by="supervisor")
+    quiet = People.quiet
+
+    def late(self, remotes):
+        monkeypatch.undo()
+        split(self, id, by="another")
+        return quiet(self, remotes)
+
+    monkeypatch.setattr(People, "quiet", late)
+    with pytest.raises(Invalid, match="taken back already"):
+        split(first.bridge.people, id, by="supervisor")
+    assert first.bridge.people.unions.get(id)["split"]["by"] == "another"
     holds_together(first)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapter.clock import utc_now
+from adapter.errors import RemoteError
 from adapter.fhir.client import FhirClient
 from adapter.store.state import State
 from adapter.sync.remotes import profile as profiles
@@ -285,6 +286,53 @@ def test_what_was_made_by_a_request_whose_answer_was_lost_is_taken_away(proxy: P
         assert there(proxy, lab.mark) == 1
     assert there(proxy, lab.mark) == 0
     assert left == []
+
+
+def test_what_could_not_be_looked_for_is_told_and_taken_away_by_the_next_run(proxy: Proxy, database: Any) -> None:
+    left: list[str] = []
+    state = State(database)
+
+    def loses_an_answer(what: str, done: int, total: int) -> None:
+        proxy.fault(commits_and_drops, method="POST")
+        if done:
+            proxy.fault(says(403), method="GET")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        probe(state, remote(proxy), utc_now, loses_an_answer, left.extend)
+    proxy.mend()
+    [mark] = profiles.marks(state, "hospital")
+    assert there(proxy, mark) == 1
+    assert left == [f"anything else with the tag {SYSTEM}|{mark}"]
+    proxy.fault(says(403), method="GET", path=mark)
+    with pytest.raises(RemoteError):
+        run(proxy, database)
+    proxy.mend()
+    assert profiles.marks(state, "hospital") == [mark]
+    with pytest.raises(KeyboardInterrupt):
+        run(proxy, database, stops_after(0))
+    assert there(proxy) == 0
+    assert profiles.marks(state, "hospital") == []
+
+
+@pytest.mark.parametrize("name", ["conditional_create", "transaction_size"])
+def test_what_a_remote_takes_for_what_it_had_before_is_not_taken_away(proxy: Proxy, name: str) -> None:
+    """A remote that does not know a parameter of If-None-Exist finds somebody else by the rest of it."""
+    with FhirClient(proxy.url) as client:
+        theirs = client.create({"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}).id
+        raw = client.read("Patient", theirs).raw
+        place = f"Patient/{theirs}/_history/1"
+
+        def knows(exchange: Exchange) -> None:
+            entry = {"response": {"status": "200 OK", "location": place}, "resource": raw}
+            body = {"resourceType": "Bundle", "type": "transaction-response", "entry": [entry] * 4} if name == "transaction_size" else raw
+            says(200, json.dumps(body).encode(), Location=f"{proxy.url}/{place}")(exchange)
+
+        proxy.fault(knows, method="POST")
+        with opened(remote(proxy), utc_now, lambda left: None) as lab:
+            asked(lab, name)
+            proxy.mend()
+        assert client.read("Patient", theirs).raw == raw
 
 
 def asked(lab: Lab, name: str) -> Any:

@@ -10,11 +10,12 @@ import pytest
 from adapter.cli.certificates import show_certificate
 from adapter.clock import instant
 from adapter.errors import RemoteTemporary, RemoteUnauthorised
+from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.pulling.pages import ahead
 from tests.sync import ward as lacking
-from tests.sync.faulty import Exchange, says
+from tests.sync.faulty import Exchange, changes, says
 from tests.sync.test_two_sides import changed
 from tests.sync.ward import Ward, ward
 
@@ -223,3 +224,31 @@ def test_what_was_set_aside_and_is_deleted_there_since_is_deleted_here(world):
     world.sync(push=False)
     assert [stored.deleted for stored in world.bridge.repository.scan("Patient")] == [True]
     assert not list(world.bridge.state.all("dead_letters"))
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_what_was_set_aside_and_cannot_be_read_waits_on_and_keeps_nobody(world, status, monkeypatch):
+    monkeypatch.setattr(RetryPolicy, "wait", lambda self, attempt: 0.0)
+    refused, patient = world.patient_there(), world.patient_there()
+    letter = {"remote": "hospital", "direction": "pull", "there": f"Patient/{refused['id']}", "reason": "odd", "at": datetime.now(UTC)}
+    world.bridge.state.put("dead_letters", "hospital:pull:odd", letter)
+    world.proxy.fault(says(status, REFUSED), method="GET", path=f"/Patient/{refused['id']}")
+    assert world.sync(push=False).holds
+    assert world.here(patient)
+    assert [id for id, _ in world.bridge.state.all("dead_letters")] == ["hospital:pull:odd"]
+
+
+def test_what_slips_through_between_two_pages_when_another_is_deleted_comes_all_the_same(world):
+    patients = [world.patient_there() for _ in range(6)]
+    world.set(types=("Patient",), page_size=2)
+
+    def shifts(exchange: Exchange) -> None:
+        """A page as of a remote that counts its pages from the first."""
+        world.hospital.delete("Patient", patients[0]["id"])
+        changes(lambda raw: raw["entry"].pop(0) and None)(exchange)
+
+    shifted = world.goes_wrong(shifts, method="GET", path="_sort=_lastUpdated", skip=1, times=1)
+    certificate = world.sync(push=False)
+    assert shifted.struck == 1
+    assert certificate.holds, certificate.to_json()
+    assert all(world.here(patient) for patient in patients[1:])

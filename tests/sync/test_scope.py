@@ -9,7 +9,8 @@ import pytest
 
 from adapter.clock import utc_now
 from adapter.config import OWN_ID
-from adapter.errors import Invalid, RemoteFatal
+from adapter.errors import Invalid, RemoteFatal, RemoteTemporary
+from adapter.fhir.retry import RetryPolicy
 from adapter.sync.certificates.certificate import Certificate
 from adapter.sync.pulling import searches
 from tests.sync.faulty import changes, says
@@ -319,6 +320,18 @@ class TestWhatIsReferredTo:
         assert changed(house.sync().pulled) == {"create": 11}
         assert {name for name in house.here() if name.startswith("doctor")} == {f"doctor {number}" for number in range(60)}
         assert changed(house.sync().pulled) == {}
+
+    def test_comes_with_the_next_pull_when_one_ends_before_it_is_fetched(self, house, monkeypatch):
+        monkeypatch.setattr(RetryPolicy, "wait", lambda self, attempt: 0.0)
+        only(house, patients=house.ids["alma"])
+        house.world.goes_wrong(says(503), method="POST", body="Practitioner/")
+        with pytest.raises(RemoteTemporary):
+            house.world.sync(push=False)
+        assert house.here() == {"alma", "alma's"}
+        house.world.proxy.mend()
+        house.world.lacks(FEW)
+        house.sync()
+        assert house.here() == ALMA
 
     def test_and_not_there_is_asked_for_once_and_told(self, house):
         house.world.hospital.delete(*house.ids["ada"].split("/"))

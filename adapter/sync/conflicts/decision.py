@@ -75,7 +75,7 @@ def _of_deletion(
 ) -> Change:
     """Ours or theirs, where one of the two is that it does not exist."""
     remote = found["remote"]
-    if theirs is None and winner == "theirs":
+    if theirs is None and (winner == "theirs" or stored.deleted):
         return Change(stored.type, stored.id, None, stored.version, links=others, sent=remote)
     if theirs is None:
         # Made again there on the next push: as a new resource, since the old one is gone.

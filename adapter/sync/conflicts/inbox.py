@@ -1,6 +1,7 @@
 """What waits for a person: elements that both sides changed, and what a remote refuses. Nothing in conflict is written on either side."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 from pymongo.client_session import ClientSession
@@ -69,8 +70,8 @@ class Conflicts:
             raise NotFound(f"There is no conflict {id}; `casebridge conflicts list` shows those that are open.")
         found = _read(found)
         if found["status"] == "open" and (stored := self._ours(found)) and self._moved(stored, found):
-            found |= {"ours": stored.version, "rows": [change.to_json() for change in self._differences(stored, found)]}
-            self._put(id, found)
+            now = found | {"ours": stored.version, "rows": [change.to_json() for change in self._differences(stored, found)]}
+            return now if self._swap(id, found, now) else self.get(id)
         return found
 
     def find(self, remote: str, reference: str) -> Document | None:
@@ -99,13 +100,14 @@ class Conflicts:
             raise NotFound("The resource of this conflict is no longer here.")
         if before and not same(_read(before)["rows"], found["rows"]):
             raise Conflict(f"Ours was changed since this conflict was found; look at it again with `casebridge conflicts show {id}`.")
-        change = decided(self._repository, stored, found, winners)
+        change = replace(decided(self._repository, stored, found, winners), seen=stored.links)
         decision = Decision(winners, by, self._clock())
         trace = self._trace(stored, change, found, decision)
 
         def close(session: ClientSession) -> None:
             told = {"by": by, "at": decision.at, "decisions": dumps(dict(winners)), "provenance": f"Provenance/{trace.id}"}
-            self._put(id, {**found, "status": "decided", "decided": told}, session)
+            if not self._swap(id, found, {**found, "status": "decided", "decided": told}, session):
+                raise Conflict(f"It was changed, or decided, just now; look at it again with `casebridge conflicts show {id}`.")
             if (version := made_by(change, stored, decision.at, []).version) > stored.version:
                 Unions(self._state).came(f"{found['remote']}|{found['there']}", stored.reference, {"version": version}, session)
 
@@ -137,8 +139,10 @@ class Conflicts:
             return diff(base.ours, stored.raw)
         return merge(base, stored.raw, theirs, decisions=ruled(found)).conflicts
 
-    def _put(self, id: str, found: Document, session: ClientSession | None = None) -> None:
-        self._state.put("conflicts", id, {**found, "rows": dumps(found["rows"]), "told": dumps(found["told"])}, session)
+    def _swap(self, id: str, found: Document, new: Document, session: ClientSession | None = None) -> bool:
+        """Write it anew, unless a sync or another person did so since it was read."""
+        expect = {name: found[name] for name in ("status", "version", "ours")}
+        return self._state.swap("conflicts", id, expect, {**new, "rows": dumps(new["rows"]), "told": dumps(new["told"])}, session)
 
 
 def _read(found: Document) -> Document:

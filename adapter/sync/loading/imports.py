@@ -219,6 +219,8 @@ def _forget(state: State, name: str, run: str) -> None:
     state.drop(_IMPORTS, name)
     for kind in (_FILES, _FAULTS):
         state.drop_all(kind, {"run": run})
+    # Of an import that workers had begun, and that was begun anew or ended without them.
+    state.drop_all("jobs", {"arguments.run": run})
 
 
 def digest_of(*texts: str) -> str:

@@ -70,7 +70,7 @@ class Arrivals:
             stored, met = entry.stored, self._met.get(str(entry.there))
             if entry.action == "conflict" and stored and met and met.joined:
                 link = Link(self.remote.name, str(entry.there), str(entry.version), 0, "{}", True)
-                yield Change(entry.type, entry.id, stored.raw, stored.version, links=(*stored.links, link))
+                yield Change(entry.type, entry.id, stored.raw, stored.version, links=(*stored.links, link), seen=stored.links)
 
     def notes(self, entries: Iterable[Entry]) -> bool:
         """Whether `keep` may have anything to write."""

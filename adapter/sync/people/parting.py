@@ -29,6 +29,21 @@ def split(people: People, id: str, *, by: str) -> tuple[str, str]:
     what it took over. What was made here since about the one that stayed remains with it. Where it was stopped before its end, the same
     call ends it. Raises NotFound, Invalid or Conflict where the link cannot be taken back, Busy where a remote is being synced.
     """
+    union = _to_be_split(people, id)
+    type, _, first = union["survivor"].partition("/")
+    stored = people.repository.read(type, first)
+    with people.quiet({moved["remote"] for moved in union["moved"]} | {link.remote for link in stored.links}):
+        # Again: until the leases were ours, a sync may have brought more by it, or another may have taken it back.
+        union = _to_be_split(people, id)
+        if union["status"] == LINKED:
+            union = _parted(people, id, union, by)
+        people.repeat(lambda: _back(people, id, union))
+        people.unions.put(id, {**union, "status": SPLIT})
+    log.event("people.split", link=id, type=type)
+    return union["survivor"], union["loser"]
+
+
+def _to_be_split(people: People, id: str) -> Document:
     union = people.unions.get(id)
     if union["status"] not in (LINKED, SPLITTING):
         raise Invalid(
@@ -36,15 +51,7 @@ def split(people: People, id: str, *, by: str) -> tuple[str, str]:
         )
     if later := people.unions.gave_way(union["survivor"]):
         raise Conflict(f"The one that stayed has given way to another since, by {later[0]}; split that first.")
-    type, _, first = union["survivor"].partition("/")
-    stored = people.repository.read(type, first)
-    with people.quiet({moved["remote"] for moved in union["moved"]} | {link.remote for link in stored.links}):
-        if union["status"] == LINKED:
-            union = _parted(people, id, union, by)
-        people.repeat(lambda: _back(people, id, union))
-        people.unions.put(id, {**union, "status": SPLIT})
-    log.event("people.split", link=id, type=type)
-    return union["survivor"], union["loser"]
+    return union
 
 
 def _parted(people: People, id: str, union: Document, by: str) -> Document:
@@ -80,7 +87,16 @@ def _parted(people: People, id: str, union: Document, by: str) -> Document:
     made_here = first.born is None
     people.repository.commit(
         [
-            Change(type, here, ours, first.version, links=kept, owed=remotes if made_here else (), sent=None if made_here else born),
+            Change(
+                type,
+                here,
+                ours,
+                first.version,
+                links=kept,
+                seen=first.links,
+                owed=remotes if made_here else (),
+                sent=None if made_here else born,
+            ),
             Change(
                 type,
                 union["loser"].partition("/")[2],
@@ -88,6 +104,7 @@ def _parted(people: People, id: str, union: Document, by: str) -> Document:
                 second.version if second else 0,
                 born=born,
                 links=(*others, *links),
+                seen=second.links if second else None,
                 owed=owed,
                 sent=born if born not in owed else None,
             ),
@@ -167,7 +184,7 @@ def _back(people: People, id: str, union: Document) -> Iterator[tuple[Change, Al
             if rewritten:
                 people.unions.put_repointed(id, stored.reference, stored.version, session, back=True)
 
-        yield Change(stored.type, stored.id, raw, stored.version, links=links, owed=owed), keep
+        yield Change(stored.type, stored.id, raw, stored.version, links=links, seen=stored.links, owed=owed), keep
 
 
 def _before(people: People, stored: Stored, version: int, survivor: str, turn: Turn) -> Raw:

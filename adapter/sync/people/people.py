@@ -122,8 +122,8 @@ class People:
         owed = tuple(link.remote for link in moving)
         self.repository.commit(
             [
-                Change(first.type, first.id, raw, first.version, links=tuple(links), owed=owed),
-                Change(second.type, second.id, given_up, second.version, links=kept),
+                Change(first.type, first.id, raw, first.version, links=tuple(links), seen=first.links, owed=owed),
+                Change(second.type, second.id, given_up, second.version, links=kept, seen=second.links),
             ],
             also=keep,
         )
@@ -154,7 +154,7 @@ class People:
                 for id in ids:
                     self.unions.put_repointed(id, stored.reference, stored.version + 1, session)
 
-            yield Change(stored.type, stored.id, raw, stored.version, links=links), keep
+            yield Change(stored.type, stored.id, raw, stored.version, links=links, seen=stored.links), keep
 
     def repeat(self, wanted: Callable[[], Iterator[tuple[Change, Also]]]) -> None:
         """Carry out changes until there are none left: others write here meanwhile. Raises VersionConflict where that has no end."""

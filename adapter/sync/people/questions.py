@@ -39,8 +39,8 @@ class Doubt:
 
 
 def pair_id(*references: str) -> str:
-    """A short name for some references, whatever their order."""
-    return hashlib.sha256(" ".join(sorted(references)).encode()).hexdigest()[:10]
+    """A short name for some references, whatever their order. With 64 bits a million of them are different."""
+    return hashlib.sha256(" ".join(sorted(references)).encode()).hexdigest()[:16]
 
 
 def mark(sides: Sequence[Raw]) -> str:

@@ -60,13 +60,18 @@ class Unions:
 
     def close(self, ids: Iterable[str]) -> None:
         """Keep that these unions are at their end."""
-        pages = {id: {**self.get(id), "status": LINKED} for id in ids}
-        with self._state.session() as session:
-            self._state.put_all("unions", pages, session)
+        wanted = [*ids]
 
-    def get(self, id: str) -> Document:
+        def keep(session: ClientSession) -> None:
+            # Read where it is written: a pull may add to a page meanwhile.
+            self._state.put_some("unions", {id: {**self.get(id, session), "status": LINKED} for id in wanted}, session)
+
+        with self._state.session() as session:
+            session.with_transaction(keep)
+
+    def get(self, id: str, session: ClientSession | None = None) -> Document:
         """One union. Raises NotFound."""
-        found = self._state.get("unions", id)
+        found = self._state.get("unions", id, session)
         if found is None:
             raise NotFound(f"There is no link {id}; `casebridge people links` shows them.")
         return found
@@ -107,11 +112,12 @@ class Unions:
 
         A step is the `version` that it made, or the texts `before` and `made`, where a version holds other steps too.
         """
-        named = self._state.get("union_of", key)
-        found = [(named["link"], self.get(named["link"]))] if named else []
+        # All in the caller's transaction, in which an earlier step of the same page may have been written.
+        named = self._state.get("union_of", key, session)
+        found = [(named["link"], self.get(named["link"], session))] if named else []
         if not found or found[0][1]["survivor"] != survivor:
             # It has moved on by a later union, or is about to move back.
-            found = list(self.all({"moved.key": key, "survivor": survivor, "status": IN_FORCE}))
+            found = list(self._state.all("unions", {"moved.key": key, "survivor": survivor, "status": IN_FORCE}, session))
         for id, union in found:
             self._state.put("unions", id, {**union, "came": [*union["came"], {"key": key, **step}]}, session)
 

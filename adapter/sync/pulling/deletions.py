@@ -67,11 +67,11 @@ class Deletions:
             self.reasons[f"kept: a {part.type} that is linked and not found by what is asked for"] += left
         return gone
 
-    def ids(self, part: Part) -> set[str] | None:
-        """The ids of all that the part's searches find whenever it was changed; None where the remote counts others."""
+    def ids(self, part: Part, *, changed: bool = False) -> set[str] | None:
+        """The ids of all that the part's searches find, whenever it was `changed` or as they ask; None where the remote counts others."""
         found, counted = set(), 0
         for search in part.searches:
-            params = {name: value for name, value in search.params.items() if name != "_lastUpdated"}
+            params = {name: value for name, value in search.params.items() if changed or name != "_lastUpdated"}
             pages = again(partial(self.visit.single.search, part.type, {**params, "_elements": "id"}), part.type)
             found |= {str(raw.get("id")) for page in pages for raw in page.entries}
             counted += self.visit.single.count(part.type, params)

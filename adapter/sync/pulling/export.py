@@ -24,6 +24,7 @@ from adapter.sync.pulling.intake import FAULTS, OUTPUT, Intake, Part, parts_of
 from adapter.sync.pulling.pages import ahead
 from adapter.sync.pulling.pull import own_ids, types_to_pull
 from adapter.sync.pulling.scope import of_patients
+from adapter.sync.pulling.searches import counts
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.visit import Visit
 
@@ -215,13 +216,17 @@ class ExportRun:
     def _move(self, told: Manifest) -> None:
         """The next pull goes on from the export, for types that this export holds whole and that were not read before.
 
-        A cursor that is there stays: an export does not tell for sure what was deleted since.
+        A cursor that is there stays: an export does not tell for sure what was deleted since. That there is no file of a type does not say
+        that there is none of it: the remote may not export it.
         """
         remote, since = self.visit.remote, told.time - timedelta(seconds=self.visit.remote.overlap)
         narrowed = {each.partition("?")[0] for each in remote.export_filter}
         whole = {"system": lambda _: True, "Patient": of_patients}.get(remote.export, lambda _: False)
-        for type in self._types if not self.certificate.pulled.expected.get(FAULTS) else ():
-            if whole(type) and type not in narrowed and not self.cursors.of(type).since and self.certificate.adds_up(type):
+        able = [type for type in self._types if whole(type) and type not in narrowed and not self.cursors.of(type).since]
+        held = {file.type for file in told.output}
+        there = counts(self.visit.client, {type: {} for type in able if type not in held})
+        for type in able if not self.certificate.pulled.expected.get(FAULTS) else ():
+            if self.certificate.adds_up(type) and there.get(type, 0) == 0:
                 self.cursors.move(type, Cursor(since))
 
 

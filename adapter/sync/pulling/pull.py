@@ -1,6 +1,6 @@
 """Pull: what the remote has, compared with what we have and with what both agreed on, resource by resource."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from adapter.errors import RemoteFatal, RemoteGone
@@ -33,6 +33,8 @@ _NOT_CASEWORK = frozenset(
     | {"OperationOutcome", "Parameters", "SearchParameter", "StructureDefinition", "StructureMap", "Subscription"}
     | {"TerminologyCapabilities", "TestReport", "TestScript", "ValueSet"}
 )
+
+DOUBLE = "the remote has another that carries the same casebridge id"
 
 
 def types_to_pull(remote: Remote, capability: Capability) -> list[str]:
@@ -82,7 +84,38 @@ class Puller:
         """What is to be done about each of these resources of the remote, all of one type."""
         ids = {raw["id"]: self.edge.local_id(f"{type}/{raw['id']}") for raw in resources}
         ours = self.repository.find_many(type, ids.values())
-        return self.met(type, [self._entry(type, ids[raw["id"]], raw, ours.get(ids[raw["id"]])) for raw in resources], self._joined)
+        now, doubles = self._now(type, resources, ids, ours), self._doubles(type, ids, ours)
+        entries = [
+            Entry("pull", "skip", type, id, f"{type}/{there}", reason=DOUBLE)
+            if there in doubles
+            else self._entry(type, id, now[there], ours.get(id))
+            for there, id in ids.items()
+        ]
+        return self.met(type, entries, self._joined)
+
+    def _now(self, type: str, resources: list[Raw], ids: Mapping[str, str], ours: Mapping[str, Stored]) -> dict[str, Raw]:
+        """The resources by their ids there; one in an older version than was agreed is read anew: as an edit, it would undo one."""
+        told = {raw["id"]: raw for raw in resources}
+        older = {f"{type}/{there}": there for there, raw in told.items() if self._is_older(raw, ours.get(ids[there]))}
+        read = self.client.reads([*older]) if older else {}
+        return told | {older[reference]: raw for reference, raw in read.items() if raw}
+
+    def _is_older(self, raw: Raw, stored: Stored | None) -> bool:
+        """Whether a later version was agreed, as far as versions are numbers. Only at a remote that was restored is it the current one."""
+        link, version = stored.link(self.remote.name) if stored else None, str((raw.get("meta") or {}).get("versionId"))
+        if link is None or link.reference != f"{raw['resourceType']}/{raw['id']}" or not (version.isdecimal() and link.version.isdecimal()):
+            return False
+        return int(version) < int(link.version)
+
+    def _doubles(self, type: str, ids: Mapping[str, str], ours: Mapping[str, Stored]) -> set[str]:
+        """The ids there of what carries the casebridge id of another that is still there, a copy: each would undo the other."""
+        named = {there: id for there, id in ids.items() if (at := f"{type}/{there}") in self.edge.known and at not in self.edge.joined}
+        linked = {id: [link.reference for link in stored.links if link.remote == self.remote.name] for id, stored in ours.items()}
+        others = {there: linked[id] for there, id in named.items() if linked.get(id) and f"{type}/{there}" not in linked[id]}
+        now = self.client.reads(sorted({each for references in others.values() for each in references})) if others else {}
+        doubles = {there for there, references in others.items() if any(now.get(each, each) for each in references)}
+        first = {id: there for there, id in reversed(named.items()) if there not in doubles}
+        return doubles | {there for there, id in named.items() if first.get(id, there) != there}
 
     def _joined(self, entry: Entry, stored: Stored) -> Entry:
         """One about somebody of ours with whom nothing was agreed yet."""
@@ -108,12 +141,7 @@ class Puller:
         theirs = entry.theirs or {}
         if same(content(theirs), content(stored.raw)):
             return replace(entry, action="link")
-        try:
-            first = self.edge.to_local(self.client.vread(entry.type, str(entry.there).partition("/")[2], "1").raw)
-        except RemoteFatal as error:
-            if ends_all(error):
-                raise
-            first = theirs
+        first = first_version(self.client, self.edge, str(entry.there))
         return self._merged(replace(entry, base=first), stored, Base(first, first))
 
     def _made_again(self, entry: Entry, stored: Stored) -> Entry:
@@ -176,3 +204,21 @@ def agreed(repository: Repository, stored: Stored, link: Link) -> Base:
     theirs = parse(link.theirs) if link.theirs else None
     ours = repository.vread(stored.type, stored.id, link.at).raw if link.at else theirs
     return Base(ours or {}, theirs or ours or {})
+
+
+def first_version(client: FhirClient, edge: Edge, there: str) -> Raw:
+    """The first version of a resource (Type/id there) in local terms. Nothing counts as agreed where the remote does not tell it."""
+    type, _, id = there.partition("/")
+    try:
+        return edge.to_local(client.vread(type, id, "1").raw)
+    except RemoteFatal as error:
+        if ends_all(error):
+            raise
+    try:
+        # Elsewhere versions are not numbers: http://hl7.org/fhir/R4/resource.html#Meta
+        oldest = [entry.raw for entry in client.history(type, id=id)][-1:]
+    except RemoteFatal as error:
+        if ends_all(error):
+            raise
+        oldest = []
+    return edge.to_local(oldest[0]) if oldest and oldest[0] else {"resourceType": type}

@@ -70,7 +70,8 @@ class Receiver:
 
     def carry_out(self, entries: list[Entry]) -> None:
         """Apply these entries as they are, all or none. Raises VersionConflict where somebody wrote here since they were planned."""
-        changes = [change for entry in entries if (change := self.change(entry))]
+        planned = [(change, entry.stored) for entry in entries if (change := self.change(entry))]
+        changes = [replace(change, seen=stored.links if stored else None) for change, stored in planned]
         changes += self.arrivals.changes(entries)
         news = [entry for entry in entries if entry.action == "conflict" and entry.version != self._told(entry)]
         told = [self.puller.witness.told(entry) for entry in news]

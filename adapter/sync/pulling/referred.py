@@ -40,6 +40,11 @@ class Referred:
             if self.visit.remote.depth:
                 self.wanted.update(self.visit.edge.targets(raw))
 
+    def outstanding(self) -> list[str]:
+        """What is still to be fetched."""
+        self.wanted = {reference for each in self._absent().values() for reference in each}
+        return sorted(self.wanted | self.left)
+
     def steps(self) -> Iterator[tuple[str, list[Raw]]]:
         """Type and resources to be taken, step by step; those of a step are noted before the next."""
         for _ in range(self.visit.remote.depth):

@@ -1,7 +1,7 @@
 """One pull, start to end: what is new there, what it refers to, what was deleted, and an account of all of it, type by type."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -74,14 +74,15 @@ class PullRun:
             for number, part in enumerate(parts):
                 ended: set[str] = set()
                 try:
-                    yield from self._part(part, pages.of_part(reads, number), ended, referred)
+                    if (yield from self._part(part, pages.of_part(reads, number), ended, referred)) > 1:
+                        yield self._slipped(part, deletions, ended, referred)
                     compared, entries = self._deleted(part, deletions, ended, started)
                 except RemoteError as error:
                     if pages.ends_all(error):
                         raise
                     failed[part.type] = error
                     continue
-                self._move(part, started if compared else part.before.compared)
+                self._move(part, started if compared else part.before.compared, referred)
                 yield entries
         for type, resources in referred.steps():
             yield self._referred(type, resources, referred)
@@ -122,12 +123,18 @@ class PullRun:
             reasons["kept: a Patient that left the scope, with what refers to it"] += len(before - scope.patients)
             reasons["the scope selects no patient"] += not scope.patients
 
-    def _part(self, part: Part, found: Iterator[tuple[int, Page]], ended: set[str], referred: Referred) -> Iterator[list[Entry]]:
-        """Take the pages of a type; `ended` gets the Type/id there of what has an end. What two searches find is counted once."""
+    def _part(
+        self, part: Part, found: Iterator[tuple[int, Page]], ended: set[str], referred: Referred
+    ) -> Generator[list[Entry], None, int]:
+        """Take the pages of a type, and say how many there were; `ended` gets the Type/id there of what has an end.
+
+        What two searches find is counted once.
+        """
         tally, type = self.certificate.pulled, part.type
         tally.expected[type] = part.count or 0
         seen: set[tuple[str, str]] = set()
         by_search: dict[int, set[str]] = defaultdict(set)
+        number = 0
         for search, page in found if any(search.count != 0 for search in part.searches) else ():
             self.check()
             for raw in page.foreign:
@@ -140,6 +147,7 @@ class PullRun:
             ended.update(str(entry.there) for entry in entries)
             by_search[search].update(there for raw in page.entries if (there := f"{type}/{raw['id']}") in ended)
             tally.fetched[type] = len(ended)
+            number += 1
             self.progress(f"pull {type}", len(ended), tally.expected[type])
             yield entries
         again = sum(map(len, by_search.values())) - len(ended)
@@ -151,6 +159,27 @@ class PullRun:
         if not self.certificate.adds_up(type):
             # It may have been written to while it was read: what counts is what is there now.
             tally.expected[type] = sum(self.visit.single.count(type, search.params) for search in part.searches) - again
+        return number
+
+    def _slipped(self, part: Part, deletions: Deletions, ended: set[str], referred: Referred) -> list[Entry]:
+        """Take what the searches find and no page held, where fewer came than were counted.
+
+        Where a remote counts its pages from the first, one slips through between two of them when another that was read is deleted; as many
+        as are there now have come all the same.
+        """
+        tally, type = self.certificate.pulled, part.type
+        if part.count is None or tally.fetched[type] >= part.count:
+            return []
+        now = deletions.ids(part, changed=True)
+        missed = sorted({f"{type}/{id}" for id in now or ()} - ended)
+        found = [raw for raw in self.visit.single.reads(missed).values() if raw] if missed else []
+        if not found:
+            return []
+        self._born.learn(type, found)
+        entries = self._referred(type, found, referred)
+        ended.update(str(entry.there) for entry in entries)
+        tally.expected[type] = len({f"{type}/{id}" for id in now or ()} | ended)
+        return entries
 
     def _deleted(self, part: Part, deletions: Deletions, ended: set[str], started: datetime) -> tuple[bool, list[Entry]]:
         """Whether ids were compared, and what became of deletions. What this pull has read is there, whatever a history says."""
@@ -172,8 +201,10 @@ class PullRun:
             return None
         return deletions.ids(part)
 
-    def _move(self, part: Part, compared: datetime | None) -> None:
+    def _move(self, part: Part, compared: datetime | None, referred: Referred) -> None:
         if self.certificate.adds_up(part.type):
+            # In the same write: these pages are not read again, and this pull may end before it has fetched what they refer to.
+            self.cursors.leave(referred.outstanding()[:_LEFT])
             self.cursors.move(part.type, replace(part.after, compared=compared), part.patients)
         else:
             log.event("pull.short", remote=self.visit.remote.name, type=part.type)

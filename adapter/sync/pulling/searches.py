@@ -111,13 +111,13 @@ class Searches:
 
     def _counted(self, parts: list[Part]) -> list[Part]:
         """The parts with their counts, asked many at once: first the first search of each, then the second."""
-        counts: dict[str, list[int | None]] = {part.type: [] for part in parts}
+        found: dict[str, list[int | None]] = {part.type: [] for part in parts}
         for some in zip_longest(*(part.searches for part in parts)):
             asked = {part.type: search.params for part, search in zip(parts, some, strict=True) if search}
-            for type, count in _counts(self.visit.client, asked).items():
-                counts[type].append(count)
+            for type, count in counts(self.visit.client, asked).items():
+                found[type].append(count)
         return [
-            replace(part, searches=tuple(Search(each.params, count) for each, count in zip(part.searches, counts[part.type], strict=True)))
+            replace(part, searches=tuple(Search(each.params, count) for each, count in zip(part.searches, found[part.type], strict=True)))
             for part in parts
         ]
 
@@ -156,7 +156,7 @@ def _chunks(lead: str, ids: Iterable[str]) -> Iterator[str]:
     return (",".join(f"{lead}{id}" for id in listed[start : start + _IDS]) for start in range(0, len(listed), _IDS))
 
 
-def _counts(client: FhirClient, searches: Mapping[str, Params]) -> Mapping[str, int | None]:
+def counts(client: FhirClient, searches: Mapping[str, Params]) -> Mapping[str, int | None]:
     """How many resources each search, by type, finds; None for a remote that does not tell, or refuses: then the search itself will."""
     try:
         return client.counts(searches)

@@ -100,9 +100,12 @@ class Letters:
         self._state.drop(_KIND, letter.id)
 
     def give_up(self, letter: Letter, repository: Repository) -> None:
-        """Take it away, and send the resource no more until it changes here. Raises VersionConflict where it is changed just now."""
+        """Take it away, and send what was refused no more. Raises VersionConflict where the resource is changed just now.
+
+        What was changed here since it was refused is owed still: nobody has given that up.
+        """
         stored = repository.find(*letter.reference.split("/")) if letter.reference else None
-        if stored and letter.remote in stored.outbox:
+        if stored and stored.version == letter.version and letter.remote in stored.outbox:
             raw = None if stored.deleted else stored.raw
             repository.commit([Change(stored.type, stored.id, raw, stored.version, sent=letter.remote)])
         self.drop(letter)

@@ -8,7 +8,7 @@ from adapter.errors import CasebridgeError, RemoteFatal, VersionConflict
 from adapter.fhir.bundle import EntryResult
 from adapter.fhir.client import Fetched, FhirClient
 from adapter.fhir.resource import Raw, content, content_hash, dumps, same
-from adapter.mapping.merge import Base, diff, merge
+from adapter.mapping.merge import diff, merge
 from adapter.store.documents import Change, Link, Stored
 from adapter.store.repository import Repository
 from adapter.sync.conflicts.inbox import Conflicts
@@ -16,7 +16,7 @@ from adapter.sync.conflicts.ownership import owners
 from adapter.sync.conflicts.witness import Witness
 from adapter.sync.edge import Edge
 from adapter.sync.plan import Entry
-from adapter.sync.pulling.pull import agreed
+from adapter.sync.pulling.pull import agreed, first_version
 from adapter.sync.pushing.dead import Letter, Letters
 from adapter.sync.remotes.remote import Remote
 
@@ -103,7 +103,10 @@ class Ledger:
         theirs = self.edge.to_local(fetched.raw)
         stored = self.repository.read(entry.type, entry.id)
         link = stored.link(self.remote.name)
-        base = agreed(self.repository, stored, link) if link else Base(theirs, theirs)
+        if link is None or link.reference != entry.there:
+            # Never what is theirs there under what is no longer its counterpart.
+            return replace(entry, action="skip", reason="what it is linked to was changed here meanwhile; the next sync plans it anew")
+        base = agreed(self.repository, stored, link)
         moved = replace(entry, stored=stored, theirs=theirs, version=fetched.version or content_hash(fetched.raw))
         witness = Witness(self.repository, self.remote, self.edge, self.client)
         decisions = owners(self.remote.owners, theirs)
@@ -123,7 +126,9 @@ class Ledger:
             return stored
         named = self.edge.made_id(str(moved.there)) != moved.id
         link = Link(self.remote.name, str(moved.there), str(moved.version), 0, dumps(moved.theirs or {}), named)
-        change = Change(stored.type, stored.id, ours, stored.version, links=_with(stored, link), owed=(self.remote.name,))
+        change = Change(
+            stored.type, stored.id, ours, stored.version, links=_with(stored, link), seen=stored.links, owed=(self.remote.name,)
+        )
         return self.repository.commit([change])[0]
 
     def _link(self, entry: Entry, answer: EntryResult) -> Link:
@@ -143,21 +148,19 @@ class Ledger:
         """
         id, found = str(entry.there).partition("/")[2], entry.action == "create" and answer.status != _CREATED
         if answer.raw is not None and not found:
-            raw = answer.raw
-        elif found or answer.version is None:
-            raw = self.client.read(entry.type, id).raw
-        else:
+            return self.edge.to_local(answer.raw), _version(answer.raw, answer)
+        if answer.version is not None and not found:
             try:
-                raw = self.client.vread(entry.type, id, answer.version).raw
+                return self.edge.to_local(self.client.vread(entry.type, id, answer.version).raw), answer.version
             except RemoteFatal as error:
                 if error.http_status == _UNAUTHORISED:
                     raise
-                now = self.client.read(entry.type, id)
-                if now.version != answer.version:
-                    # It keeps no history and has another version by now.
-                    return entry.target or {}, answer.version
-                raw = now.raw
-        return self.edge.to_local(raw), _version(raw, answer)
+        now = self.client.read(entry.type, id)
+        theirs = self.edge.to_local(now.raw)
+        if found or now.version == (answer.version or "") or same(content(theirs), content(entry.target or {})):
+            return theirs, _version(now.raw, answer)
+        # It has another version by now, and no history, or did not say which version it made: the next pull looks at what is there.
+        return entry.target or {}, answer.version or ""
 
     def _settled(self, link: Link) -> Callable[[Stored], Change]:
         """Our resource with its link; still owed if it changed since it was sent, or was not sent whole."""
@@ -177,13 +180,7 @@ class Ledger:
 
     def _found(self, entry: Entry, link: Link) -> Entry:
         """A create that found what an earlier, interrupted push had made: its first version is what both agreed on."""
-        try:
-            first = dumps(self.edge.to_local(self.client.vread(entry.type, link.reference.partition("/")[2], "1").raw))
-        except RemoteFatal as error:
-            if error.http_status == _UNAUTHORISED:
-                raise
-            # It keeps no history.
-            first = str(link.theirs)
+        first = dumps(first_version(self.client, self.edge, link.reference))
         stored = self._commit(entry, lambda now: _change(now, _with(now, replace(link, at=0, theirs=first)), sent=None))
         return self.replanned(replace(entry, stored=stored))
 
@@ -225,4 +222,4 @@ def _with(now: Stored, link: Link) -> tuple[Link, ...]:
 
 
 def _change(now: Stored, links: tuple[Link, ...], *, sent: str | None) -> Change:
-    return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links, sent=sent)
+    return Change(now.type, now.id, None if now.deleted else now.raw, now.version, links=links, seen=now.links, sent=sent)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from uuid import NAMESPACE_URL, uuid5
 
 from adapter.errors import RemoteConflict
 from adapter.fhir import bundle as bundles
@@ -83,7 +84,8 @@ class Outbound:
 
     def learn(self, entry: Entry, answer: EntryResult) -> Entry:
         """The entry with the id and version that the remote answered; from now on references lead there."""
-        there = f"{answer.type or entry.type}/{answer.id}"
+        # Of an update a Bundle's answer need not tell the place: http://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response.location
+        there = f"{answer.type or entry.type}/{answer.id}" if answer.id else str(entry.there)
         self.links[entry.reference] = there
         self.edge.known[there] = entry.id
         return replace(entry, there=there, version=answer.version)
@@ -101,7 +103,7 @@ class Outbound:
             if parts is None:
                 return reference
             ours = f"{parts[0]}/{parts[1]}"
-            return self.there(ours) or (f"urn:uuid:{parts[1]}" if ours in beside else reference)
+            return self.there(ours) or (_full_url(ours) if ours in beside else reference)
 
         return turn
 
@@ -129,7 +131,7 @@ class Outbound:
         """The Bundle's entry that carries out this one."""
         if entry.action == "create":
             search = bundles.condition(own_search(entry.type, entry.id))
-            return bundles.create(self.body(entry, beside), if_none_exist=search, full_url=f"urn:uuid:{entry.id}")
+            return bundles.create(self.body(entry, beside), if_none_exist=search, full_url=_full_url(entry.reference))
         if entry.target is None:
             return bundles.delete(*str(entry.there).split("/"), if_match=entry.version)
         return bundles.update(self.body(entry, beside), if_match=str(entry.version))
@@ -186,6 +188,11 @@ class Outbound:
             return [EntryResult(_DONE, type, id, None, None, None, None)]
 
         return delete
+
+
+def _full_url(reference: str) -> str:
+    """What a create goes by inside its transaction. Not by our id: it need be no UUID, and the faces of one record share theirs."""
+    return uuid5(NAMESPACE_URL, reference).urn
 
 
 def _unversioned(entry: Entry) -> bool:

@@ -200,10 +200,12 @@ class Sender:
             raise answer
         taken = self._taken(work, answer)
         more: list[Work] = []
-        for entry, result in zip(work.entries, answer, strict=True):
-            if not _is_taken(result):
-                alone, error = Work((entry,), attempt=work.attempt), _error(entry, result)
-                more += [alone] if isinstance(error, RemoteTemporary) else self._refused(alone, error)
+        try:
+            for entry, result in zip(work.entries, answer, strict=True):
+                more += self._instead(Work((entry,), attempt=work.attempt), entry, result)
+        except CasebridgeError:
+            self._keep(taken)
+            raise
         if taken:
             self._trust()
         if work.half_of and len(taken) == len(work.entries):
@@ -212,9 +214,18 @@ class Sender:
                 self._shrink(work.half_of.size)
         return taken, more
 
+    def _instead(self, alone: Work, entry: Entry, result: EntryResult) -> list[Work]:
+        """What to send after one entry of a Bundle was answered: nothing where it was taken."""
+        if _is_taken(result):
+            # Made, and not said as what: sent alone, its condition finds it.
+            return [alone] if _is_nameless(entry, result) else []
+        error = _error(entry, result)
+        return [alone] if isinstance(error, RemoteTemporary) else self._refused(alone, error)
+
     def _taken(self, work: Work, answer: list[EntryResult]) -> list[tuple[Entry, EntryResult]]:
         """The entries that the remote took, with the ids and versions that it gave them."""
-        pairs = [(entry, result) for entry, result in zip(work.entries, answer, strict=True) if _is_taken(result)]
+        both = zip(work.entries, answer, strict=True)
+        pairs = [(entry, result) for entry, result in both if _is_taken(result) and not _is_nameless(entry, result)]
         return [(entry if entry.action == "delete" else self.outbound.learn(entry, result), result) for entry, result in pairs]
 
     def _keep(self, taken: list[tuple[Entry, EntryResult]]) -> None:
@@ -333,6 +344,10 @@ class Sender:
 
 def _is_taken(result: EntryResult) -> bool:
     return result.status // 100 == 2
+
+
+def _is_nameless(entry: Entry, result: EntryResult) -> bool:
+    return entry.there is None and result.id is None
 
 
 def _error(entry: Entry, result: EntryResult) -> CasebridgeError:

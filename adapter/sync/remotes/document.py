@@ -28,7 +28,7 @@ def _presets() -> str:
     rows = []
     for found in map(preset.preset, preset.names()):
         tried = sum(fact.verified for fact in found.facts)
-        rows.append((f"[`{found.name}`](../adapter/sync/presets/{found.name}.toml)", found.title, f"{tried} of {len(found.facts)}"))
+        rows.append((f"[`{found.name}`](../adapter/sync/remotes/presets/{found.name}.toml)", found.title, f"{tried} of {len(found.facts)}"))
     return _table(("preset", "for", "facts that we verified"), rows)
 
 

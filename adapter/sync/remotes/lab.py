@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -115,9 +115,12 @@ class Lab:
         return self.read(f"{raw['resourceType']}/{id}").body
 
     def post(self, raw: Raw, headers: Mapping[str, str] | None = None, client: FhirClient | None = None) -> Reply:
-        """A create; what it made is taken away at the end."""
+        """A create; what it made is taken away at the end.
+
+        An answer of another status than 201 tells of what was there before, which is not ours to take away.
+        """
         reply = self.ask("POST", raw["resourceType"], raw, headers, client=client)
-        if reply.done:
+        if reply.status == 201:
             self.remember(reply)
         return reply
 
@@ -164,14 +167,17 @@ class Lab:
         return self.ids("Patient", self.identifier(name), FRESH)
 
     def clean(self) -> list[str]:
-        """Take everything away that was made, the last first; Type/id of what would not go."""
-        with suppress(RemoteError):
+        """Take everything away that was made, the last first; Type/id of what would not go, or in words what could not be looked for."""
+        unseen = []
+        try:
             self.adopt(self.mark)
+        except RemoteError:
+            unseen = [f"anything else with the tag {SYSTEM}|{self.mark}"]
         left = [reference for reference in reversed(self.made) if not self._gone(reference)]
         # Again, for what others referred to when its turn came.
         left = [reference for reference in left if not self._gone(reference)]
         self.made = dict.fromkeys(reversed(left))
-        return left
+        return left + unseen
 
     def adopt(self, mark: str) -> None:
         """See to it that what a run of this mark left is taken away at the end, as far as the remote finds it."""

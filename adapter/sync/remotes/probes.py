@@ -251,15 +251,17 @@ def probe(state: State, remote: Remote, clock: Clock, report: Report, left: Call
     At the end, however it ends, what was made is taken away; `left` is told of what would not go, also from runs that were killed.
     """
     marks = profiles.marks(state, remote.name)
+    unseen = [*marks]
 
     def cleaned(references: list[str]) -> None:
-        profiles.mark(state, remote.name, [*marks, lab.mark] if references else [])
+        profiles.mark(state, remote.name, [*marks, lab.mark] if references else unseen)
         left(references)
 
     with opened(remote, clock, cleaned) as lab:
         profiles.mark(state, remote.name, [*marks, lab.mark])
         for earlier in marks:
             lab.adopt(earlier)
+            unseen.remove(earlier)
         findings = {}
         for done, (name, each) in enumerate(PROBES.items()):
             report("probe", done, len(PROBES))

@@ -91,8 +91,9 @@ def transaction(lab: Lab) -> Finding:
 
 def _keep_entries(lab: Lab, reply: Reply) -> None:
     for entry in bundles.entries(reply.body):
-        headers = {"Location": str(entry.get("response", {}).get("location") or "")}
-        lab.remember(Reply(201, headers, entry.get("resource")))
+        response = entry.get("response", {})
+        if str(response.get("status")).startswith("201"):
+            lab.remember(Reply(201, {"Location": str(response.get("location") or "")}, entry.get("resource")))
 
 
 def transaction_size(lab: Lab) -> Finding:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from pymongo.client_session import ClientSession
 from requests.auth import AuthBase
 
 from adapter.clock import Clock
@@ -16,6 +17,7 @@ from adapter.fhir.client import FhirClient
 from adapter.fhir.rate import gate
 from adapter.fhir.tls import Transport
 from adapter.store.documents import Document
+from adapter.store.remote_keys import LINKED
 from adapter.store.state import State
 from adapter.sync.conflicts.ownership import check_owners
 from adapter.sync.remotes.settings import Check, between, one_of, require, typed
@@ -165,17 +167,30 @@ class Remotes:
         self._state, self._clock = state, clock
 
     def add(self, remote: Remote) -> None:
-        """Configure a remote. What was made here so far is owed to it. Raises Invalid for a name or address that cannot be one."""
+        """Configure a remote. What was made here so far is owed to it.
+
+        Raises Invalid for a name or address that cannot be one, and for the name of a former remote elsewhere to which something is linked.
+        """
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", remote.name):
             raise Invalid("A remote's name is lower-case letters, digits, - and _, at most 32, starting with a letter.")
         parts = urlsplit(remote.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise Invalid("A remote's address is an http(s) base URL without credentials or query, such as https://host/fhir.")
+        # With and without it is one address, and is to make the same ids.
+        remote = replace(remote, url=remote.url.rstrip("/"))
         require(CHECKS, vars(remote))
         remote.proof()
-        if not self._state.add("remotes", remote.name, {**asdict(remote), "added": self._clock(), "seeded": False}):
-            raise Invalid(f"There is a remote named {remote.name} already; remove it first, or choose another name.")
-        self._publish()
+        self._check_links(remote)
+        body = {**asdict(remote), "added": self._clock(), "seeded": False}
+
+        def keep(session: ClientSession) -> None:
+            # Both or none: a remote that is not published would never be owed an edit.
+            if self._state.get("remotes", remote.name, session):
+                raise Invalid(f"There is a remote named {remote.name} already; remove it first, or choose another name.")
+            self._state.put("remotes", remote.name, body, session)
+            self._publish(session)
+
+        self._transacted(keep)
 
     def get(self, name: str) -> Remote:
         """A remote by name. Raises NotFound naming those that there are."""
@@ -204,11 +219,16 @@ class Remotes:
 
     def remove(self, name: str) -> None:
         """Forget a remote's settings and cursors; links stay, so that adding it again does not double anything. Raises NotFound."""
-        self.get(name)
-        self._state.drop("remotes", name)
+        former = self.get(name)
+
+        def forget(session: ClientSession) -> None:
+            self._state.drop("remotes", name, session=session)
+            self._state.put("state", _former(name), {"url": former.url}, session)
+            self._publish(session)
+
         self._state.drop("profiles", name)
         self._forget_cursors(name)
-        self._publish()
+        self._transacted(forget)
 
     def seeded(self, name: str) -> bool:
         """Whether all that was made before the remote was added has been put on its outbox."""
@@ -216,18 +236,40 @@ class Remotes:
 
     def mark_seeded(self, name: str) -> None:
         """Remember that the outbox is complete."""
-        found = self._state.get("remotes", name)
-        if found:
-            self._state.put("remotes", name, {**found, "seeded": True})
+
+        def keep(session: ClientSession) -> None:
+            # Read where it is written: settings may be changed while a push runs.
+            if found := self._state.get("remotes", name, session):
+                self._state.put("remotes", name, {**found, "seeded": True}, session)
+
+        self._transacted(keep)
 
     def _forget_cursors(self, name: str) -> None:
         for kind in ("cursors", "exports", "export_places", "last_exports"):
             for id, _ in list(self._state.all(kind, {"remote": name})):
                 self._state.drop(kind, id)
 
-    def _publish(self) -> None:
+    def _check_links(self, remote: Remote) -> None:
+        """A link says which resource there by its remote's name: at another address the same id is somebody else."""
+        former = self._state.get("state", _former(remote.name))
+        if former and former["url"] != remote.url:
+            linked = self._state.all(LINKED, {"_id": {"$gte": f"{remote.name}|", "$lt": f"{remote.name}}}"}})
+            if next(linked, None):
+                text = f"What is linked to the {remote.name} that was at {former['url']} stays linked, so that name is kept for it"
+                raise Invalid(f"{text}: choose another name.", expression=["name"])
+
+    def _publish(self, session: ClientSession) -> None:
         """Tell the repository who gets what is written from now on."""
-        self._state.put("state", "remotes", {"push": [remote.name for remote in self.all()]})
+        self._state.put("state", "remotes", {"push": [name for name, _ in self._state.all("remotes", session=session)]}, session)
+
+    def _transacted(self, write: Callable[[ClientSession], None]) -> None:
+        with self._state.session() as session:
+            session.with_transaction(write)
+
+
+def _former(name: str) -> str:
+    """The id of what is remembered of a remote that was removed."""
+    return f"former:{name}"
 
 
 def _remote(found: Document) -> Remote:

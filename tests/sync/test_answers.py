@@ -1,0 +1,141 @@
+"""What becomes of a push's answers that say too little, come beside failures, or come too late."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from adapter.errors import RemoteFatal, RemoteTemporary
+from adapter.fhir.client import FhirClient
+from adapter.fhir.retry import RetryPolicy
+from adapter.store.documents import Change
+from adapter.sync.pushing.dead import Letters
+from adapter.sync.remotes.remote import Remote
+from tests.sync.faulty import Exchange, Fault, Proxy, changes, says
+from tests.sync.hospital import hospital_server
+from tests.sync.world import World
+from tests.sync.world import world as make_world
+
+PERSON = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
+
+
+@pytest.fixture
+def proxy(new_database: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    def quick(self: Remote, kind: Callable[..., FhirClient] = FhirClient, **options: Any) -> FhirClient:
+        return kind(self.url, **{**options, "retry": RetryPolicy(attempts=2, base=0.01)})
+
+    monkeypatch.setattr(Remote, "client", quick)
+    with hospital_server(new_database()) as url, Proxy(url) as made:
+        yield made
+
+
+@pytest.fixture
+def side(database: Any, proxy: Proxy) -> Iterator[World]:
+    made = make_world(database, proxy.url, types=("Patient",))
+    yield made
+    made.hospital.close()
+
+
+def make(side: World, id: str, raw: dict[str, Any] = PERSON) -> Any:
+    return side.bridge.repository.commit([Change(raw["resourceType"], id, raw, 0)])[0]
+
+
+def edit(side: World, id: str, **elements: Any) -> Any:
+    now = side.bridge.repository.read("Patient", id)
+    return side.bridge.repository.commit([Change("Patient", id, {**now.raw, **elements}, now.version)])[0]
+
+
+def there(side: World, id: str) -> str:
+    return str(side.bridge.repository.read("Patient", id).link("hospital").reference).partition("/")[2]
+
+
+def says_only_how_it_went(bundle: dict[str, Any]) -> None:
+    for entry in bundle.get("entry", ()):
+        entry.pop("resource", None)
+        entry["response"].pop("location", None)
+
+
+def test_a_bundles_answer_that_names_nothing_costs_no_link(side: World, proxy: Proxy) -> None:
+    for id in ("one", "two"):
+        make(side, id)
+    proxy.fault(changes(says_only_how_it_went), method="POST", body='"Bundle"')
+    assert side.sync(pull=False).pushed.total("create") == 2
+    before = {id: there(side, id) for id in ("one", "two")}
+    assert sorted(before.values()) == sorted(raw["id"] for page in side.hospital.search("Patient", {}) for raw in page.entries)
+    for id in before:
+        edit(side, id, gender="female")
+    assert side.sync(pull=False).pushed.total("update") == 2
+    assert {id: there(side, id) for id in before} == before
+    assert all(side.hospital.read("Patient", id).raw["gender"] == "female" for id in before.values())
+    assert not list(side.bridge.repository.owed("hospital"))
+
+
+def test_the_faces_of_one_record_are_told_apart_in_one_transaction(side: World, proxy: Proxy) -> None:
+    make(side, "manager", {"resourceType": "Practitioner", "name": PERSON["name"]})
+    make(side, "manager", {"resourceType": "PractitionerRole", "practitioner": {"reference": "Practitioner/manager"}})
+    before = len(proxy.seen)
+    assert side.sync(pull=False).pushed.total("create") == 2
+    assert [method for method, _ in proxy.seen[before:]].count("POST") == 1
+    [role] = [raw for page in side.hospital.search("PractitionerRole", {}) for raw in page.entries]
+    link = side.bridge.repository.read("Practitioner", "manager").link("hospital")
+    assert role["practitioner"]["reference"] == link.reference
+
+
+def test_what_a_batch_did_is_kept_where_the_push_ends_over_another_entry(side: World, proxy: Proxy) -> None:
+    def no_transactions(raw: dict[str, Any]) -> None:
+        rest = raw["rest"][0]
+        rest["interaction"] = [each for each in rest["interaction"] if each["code"] != "transaction"]
+
+    for id in ("first", "second"):
+        make(side, id)
+    side.sync(pull=False)
+    for id in ("first", "second"):
+        edit(side, id, gender="female")
+    second = there(side, "second")
+    now = side.hospital.read("Patient", second)
+
+    def theirs_first(exchange: Exchange) -> None:
+        with FhirClient(f"http://{proxy.behind.netloc}{proxy.behind.path}") as direct:
+            direct.update({**now.raw, "birthDate": "1950"}, if_match=str(now.version))
+        proxy.faults.append(Fault(says(503), method="GET", path=f"Patient/{second}"))
+        exchange.answer(exchange.forward())
+
+    proxy.faults = [
+        Fault(changes(no_transactions), method="GET", path="metadata"),
+        Fault(theirs_first, method="POST", body='"Bundle"', times=1),
+    ]
+    with pytest.raises(RemoteTemporary):
+        side.sync(pull=False)
+    assert [stored.id for stored in side.bridge.repository.owed("hospital")] == ["second"]
+
+
+def test_what_is_unlinked_here_while_it_is_pushed_is_not_written_over_theirs(side: World, proxy: Proxy) -> None:
+    make(side, "one")
+    side.sync(pull=False)
+    edit(side, "one", gender="female")
+    id = there(side, "one")
+
+    def parted(exchange: Exchange) -> None:
+        with FhirClient(f"http://{proxy.behind.netloc}{proxy.behind.path}") as direct:
+            now = direct.read("Patient", id)
+            direct.update({**now.raw, "gender": "other"}, if_match=str(now.version))
+        ours = side.bridge.repository.read("Patient", "one")
+        side.bridge.repository.commit([Change("Patient", "one", ours.raw, ours.version, links=())])
+        exchange.answer(exchange.forward())
+
+    proxy.fault(parted, method="PUT", times=1)
+    assert side.sync(pull=False).pushed.total("skip") == 1
+    assert side.hospital.read("Patient", id).raw["gender"] == "other"
+
+
+def test_giving_up_a_refusal_gives_up_no_later_change(side: World) -> None:
+    letters = Letters(side.bridge.state, side.bridge.clock)
+    refused = make(side, "one")
+    letter = letters.refused("hospital", refused, refused.reference, RemoteFatal("refused", http_status=422))
+    edit(side, "one", gender="female")
+    letters.give_up(letter, side.bridge.repository)
+    assert [stored.id for stored in side.bridge.repository.owed("hospital")] == ["one"]
+    later = side.bridge.repository.read("Patient", "one")
+    letters.give_up(letters.refused("hospital", later, later.reference, RemoteFatal("refused", http_status=422)), side.bridge.repository)
+    assert list(side.bridge.repository.owed("hospital")) == []
+    assert list(letters.all()) == []
