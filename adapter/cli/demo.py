@@ -1,5 +1,6 @@
 """`casebridge demo`: the whole bridge in one sitting, with two stories and a hospital."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from adapter.store.repository import Repository
 from adapter.sync.bridge import Bridge
 from adapter.sync.certificates.certificate import Certificate
 from adapter.sync.loading.load import load
+from adapter.sync.rehearsal import saved_plan
 from adapter.sync.remotes.remote import Remote
 
 _FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -68,7 +70,7 @@ def demo(once: bool, url: str | None, port: int) -> None:
             bridge.remotes.add(remote)
             # On a server that others use, each run has ids of its own, so that nobody's demo meets another's.
             _live(bridge, check, run=f" {run}" if url else "")
-            _exchange(bridge, remote, check, neighbours)
+            _exchange(bridge, remote, check, neighbours, settings.home / "demo.plan")
             if url:
                 line("")
                 line("To take all of it away there again:")
@@ -135,17 +137,16 @@ def _counts_hold(counts: dict[str, int], expected: dict[str, str]) -> bool:
     return all(holds(type, text) for type, text in expected.items())
 
 
-def _exchange(bridge: Bridge, remote: Remote, check: Check, neighbours: int) -> None:
+def _exchange(bridge: Bridge, remote: Remote, check: Check, neighbours: int, plan: Path) -> None:
     _title("What would be pushed", "a plan, shown before anything is sent")
-    entries = list(bridge.plan(remote.name, pull=False))
-    planned: dict[str, int] = {}
-    for entry in entries:
-        planned[entry.type] = planned.get(entry.type, 0) + (entry.action == "create")
+    planned: Counter[str] = Counter()
+    for entry in bridge.save(remote.name, plan, pull=False):
+        planned[entry.type] += entry.action == "create"
     table(("type", "create"), sorted(planned.items()), numbers=("create",))
 
     _title("The push", "that plan and nothing else")
     with progress() as report:
-        pushed = bridge.apply(remote.name, entries, report)
+        pushed = bridge.carry_out(saved_plan.read(plan), report)
     check.that("all that was planned was made there", pushed.clean and pushed.pushed.total("create") == sum(planned.values()))
 
     _title("First sync", "pull what the hospital has; what we just sent comes back and is known")

@@ -133,7 +133,7 @@ def _unlink(opened: Bridge, each: Remote, deleted: list[Entry]) -> None:
         stored = opened.repository.linked(f"{each.name}|{entry.reference}")
         if stored is None:
             continue
-        links = tuple(link for link in stored.links if link.remote != each.name)
+        links = stored.links_beside(each.name)
         owed = () if stored.born or stored.deleted else (each.name,)
         change = Change(
             stored.type, stored.id, None if stored.deleted else stored.raw, stored.version, links=links, seen=stored.links, owed=owed

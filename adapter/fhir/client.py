@@ -23,6 +23,7 @@ from adapter.fhir import bundle as bundles
 from adapter.fhir.bundle import EntryResult, HistoryEntry
 from adapter.fhir.capability import Capability
 from adapter.fhir.exchange import FHIR_JSON, JSON_PATCH, MAX_BYTES, Answer, Ask, Exchange, Params
+from adapter.fhir.outcome import ends_all
 from adapter.fhir.rate import Gate
 from adapter.fhir.resource import Raw, content_hash, resource_type
 from adapter.fhir.retry import RetryPolicy, http_date
@@ -167,7 +168,7 @@ class FhirClient:
         except RemoteGone:
             return {reference: None}
         except RemoteFatal as error:
-            if error.http_status == 401:
+            if ends_all(error):
                 raise
             return {}
 

@@ -24,9 +24,17 @@ TEMPORARY = frozenset({408, 425, 429, *range(500, 600)} - {501})
 _CODE = re.compile(r"[a-z][a-z-]{1,30}")
 _PATH = re.compile(r"[A-Z][A-Za-z]+[.\[][A-Za-z0-9.\[\]() ]{1,150}")
 _SHOWN = 3
+_UNAUTHORISED = 401
+# What says that the server is at work and this request is not: another may do.
+_OF_THE_REQUEST = frozenset({404, 410, 500})
 _LOGIN = "; it does not accept who we say we are: look at `auth` in its settings"
 
-_FATAL: dict[int, type[RemoteFatal]] = {401: RemoteUnauthorised, 403: RemoteUnauthorised, 409: RemoteConflict, 412: RemoteConflict}
+_FATAL: dict[int, type[RemoteFatal]] = {
+    _UNAUTHORISED: RemoteUnauthorised,
+    403: RemoteUnauthorised,
+    409: RemoteConflict,
+    412: RemoteConflict,
+}
 
 
 def outcome(error: CasebridgeError) -> Raw:
@@ -64,7 +72,7 @@ def remote_error(
     """
     issues = codes(answer) if answer and answer.get("resourceType") == "OperationOutcome" else []
     shown = "; ".join(" ".join(filter(None, issue)) for issue in issues[:_SHOWN])
-    text = f"{action}: the remote answered {status}{f' ({shown})' if shown else ''}{_LOGIN if status == 401 else ''}"
+    text = f"{action}: the remote answered {status}{f' ({shown})' if shown else ''}{_LOGIN if status == _UNAUTHORISED else ''}"
     expression = [path for _, _, path in issues if path]
     if status == 412 and (conditional or any(code == "multiple-matches" for _, code, _ in issues)):
         return MultipleMatches(text, expression=expression)
@@ -77,3 +85,10 @@ def remote_error(
         error = _FATAL.get(status, RemoteFatal)(text, http_status=status, expression=expression)
     error.outcome = answer if issues else None
     return error
+
+
+def ends_all(error: RemoteError) -> bool:
+    """Whether no other request can be hoped for: nobody answers, the server asks for rest, or it does not know us."""
+    if isinstance(error, RemoteTemporary):
+        return error.http_status not in _OF_THE_REQUEST
+    return error.http_status == _UNAUTHORISED

@@ -101,6 +101,11 @@ def content_hash(raw: Raw) -> str:
     return hashlib.sha256(_sorted_encoder.encode(content(raw))).hexdigest()[:32]
 
 
+def version_of(raw: Raw) -> str:
+    """The version of a resource as a server told it; the hash of what it says where that has no versions."""
+    return str((raw.get("meta") or {}).get("versionId") or content_hash(raw))
+
+
 def same(left: Any, right: Any) -> bool:
     """Whether two JSON values mean the same: any order of keys, 1.0 is not 1.00, and one moment may be written in two ways."""
     if isinstance(left, dict) and isinstance(right, dict):

@@ -18,6 +18,10 @@ Document = dict[str, Any]
 # Never pushed and never pulled: a remote would send the notifications of our Subscriptions, and we those of its own.
 UNSYNCED = frozenset({"Subscription"})
 
+TRANSACTION_BYTES = 512 * 1024
+"""Text in one transaction, give or take a resource, for who can divide it: of 2 MB, with the 28,000 keys of its references, one was seen
+to hang the embedded store for ever; and in memory it is some ten times as much, twice."""
+
 
 class _Decimals(TypeCodec):
     """Record decimals keep their digits as Decimal128."""
@@ -109,6 +113,10 @@ class Stored:
     def link(self, remote: str) -> Link | None:
         """Its link to this remote."""
         return next((link for link in self.links if link.remote == remote), None)
+
+    def links_beside(self, remote: str) -> tuple[Link, ...]:
+        """Its links to all other remotes."""
+        return tuple(link for link in self.links if link.remote != remote)
 
     @staticmethod
     def of(document: Document) -> "Stored":

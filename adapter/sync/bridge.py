@@ -12,6 +12,7 @@ from pymongo.database import Database
 from adapter.clock import Clock, instant, utc_now
 from adapter.errors import CasebridgeError, RemoteError, RemoteGone
 from adapter.fhir.client import FhirClient
+from adapter.fhir.outcome import ends_all
 from adapter.store import remote_keys
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
@@ -30,7 +31,6 @@ from adapter.sync.pulling.deletions import Deletions
 from adapter.sync.pulling.export import ExportRun, loads_by_export
 from adapter.sync.pulling.exported import Exported
 from adapter.sync.pulling.intake import Intake
-from adapter.sync.pulling.pages import ends_all
 from adapter.sync.pulling.pull import Puller
 from adapter.sync.pulling.receive import Receiver
 from adapter.sync.pulling.run import Progress, PullRun
@@ -160,12 +160,6 @@ class Bridge:
                     self._look_for_deletions(visit, certificate)
                 certificate.pulled.add(seek.sought(visit, self.people, self._pusher(visit).owed(), self._receiver(visit)))
                 self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
-        return certificate
-
-    def apply(self, name: str, entries: list[Entry], progress: Progress = silent) -> Certificate:
-        """Carry out the very push that was shown by `plan`; an entry that moved since is planned again by itself."""
-        with self._certified(name) as (held, certificate), self._visit(self.remotes.get(name)) as visit:
-            self._send(visit, held, entries, certificate, progress)
         return certificate
 
     @contextmanager

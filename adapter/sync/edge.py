@@ -10,6 +10,7 @@ from functools import lru_cache
 from uuid import UUID, uuid5
 
 from adapter.config import OWN_ID
+from adapter.fhir.capability import Capability
 from adapter.fhir.references import rewrite, split, walk
 from adapter.fhir.resource import SERVER_META, Raw
 from adapter.sync.remotes.remote import Remote
@@ -43,6 +44,11 @@ def own_id(raw: Raw) -> str | None:
 def own_search(type: str, id: str = "") -> dict[str, str]:
     """The search for the resource of this type that a casebridge made, or without an id for all of them."""
     return {"_tag": f"{OWN_ID}|{id or _BORN}"} if type in _TAGGED else {"identifier": f"{OWN_ID}|{id}"}
+
+
+def knows_own(capability: Capability, type: str) -> bool:
+    """Whether a remote can be asked which resources of a type were born in a casebridge."""
+    return next(iter(own_search(type))) in capability.search_params(type)
 
 
 def with_own_id(raw: Raw, id: str) -> Raw:
@@ -97,6 +103,10 @@ class Edge:
     def made_id(self, reference: str) -> str:
         """The id that a resource born at the remote gets here."""
         return _made_id(self._namespace, reference)
+
+    def named(self, there: str, id: str) -> bool:
+        """Whether our id for a resource of the remote (Type/id there) is another than the one that would be made."""
+        return self.made_id(there) != id
 
     def targets(self, raw: Raw) -> Iterator[str]:
         """Type/id there of each resource that a resource of the remote refers to."""

@@ -253,7 +253,7 @@ def test_progress_says_how_much_of_which_file_is_done(repository, tmp_path, smal
 
 
 def test_a_batch_holds_no_more_text_than_it_may(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(loading, "TRANSACTION_BYTES", 10_000)
     sizes = []
     real = Repository.commit
     monkeypatch.setattr(Repository, "commit", lambda self, changes, **more: (sizes.append(len(changes)), real(self, changes, **more))[1])

@@ -15,7 +15,7 @@ from adapter.fhir.resource import Raw, content, has_tag, parse, same
 from adapter.mapping.merge import Base, merge
 from adapter.store.documents import CURRENT, Change, Document, Link, Stored
 from adapter.store.repository import Repository
-from adapter.sync.pulling.pull import agreed
+from adapter.sync.base import agreed
 
 DECISION = f"{EXT}/conflict-decision"
 """The extension of a Provenance that says of one element (`element`, or * for all of it) whose version was `chosen`."""
@@ -37,7 +37,7 @@ def decided(repository: Repository, stored: Stored, found: Document, winners: Ma
     """The write by which ours follows a decision. Raises Invalid where an element is left undecided."""
     remote, rest = found["remote"], winners.get(ALL)
     link = stored.link(remote)
-    others = tuple(each for each in stored.links if each.remote != remote)
+    others = stored.links_beside(remote)
     named = link.named if link else True
     theirs = parse(found["theirs"]) if found["theirs"] else None
     if theirs is None or stored.deleted:

@@ -14,7 +14,7 @@ from adapter.errors import Invalid, NotFound, TooLarge, VersionConflict
 from adapter.fhir.plain import is_plain
 from adapter.fhir.resource import Raw, check_structure, resource_type
 from adapter.mapping.registry import mapping_for
-from adapter.store.documents import Change, Stored
+from adapter.store.documents import TRANSACTION_BYTES, Change, Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 from adapter.store.state import State
@@ -27,8 +27,6 @@ from adapter.sync.workers.jobs import Arguments, Elsewhere, Job, Work
 
 BATCH = 200
 """Resources per transaction."""
-BATCH_BYTES = MB // 2
-"""Text per transaction, give or take one resource: what is held in memory is some ten times as much, twice."""
 ATOMIC_LIMIT = 5000
 """Resources that one transaction may hold: MongoDB gives a transaction 60 s, and all of them are in memory until then."""
 PART_BYTES, PART_FILES = MB, 1000
@@ -171,7 +169,7 @@ def _batches(looked: Iterable[Looked]) -> Iterator[list[Looked]]:
     batch, weight = list[Looked](), 0.0
     for each in looked:
         batch.append(each)
-        weight += max(1 / BATCH, each.item.size / BATCH_BYTES) if each.wanted else 0.1 / BATCH
+        weight += max(1 / BATCH, each.item.size / TRANSACTION_BYTES) if each.wanted else 0.1 / BATCH
         if weight >= 1:
             yield batch
             batch, weight = [], 0.0

@@ -11,13 +11,13 @@ from adapter.fhir.references import rewrite
 from adapter.fhir.resource import Raw, content, dumps, parse, same
 from adapter.store.documents import CURRENT, Change, Document, Link, Stored
 from adapter.store.repository import Also
+from adapter.sync.base import agreed
 from adapter.sync.conflicts.inbox import conflict_id
 from adapter.sync.people.joining import carried, undone
 from adapter.sync.people.people import People
 from adapter.sync.people.questions import Doubt, mark
 from adapter.sync.people.repoint import Turn, followed, referring, refers, turning
 from adapter.sync.people.unions import LINKED, SPLIT, SPLITTING
-from adapter.sync.pulling.pull import agreed
 
 TAKEN_BACK = "a link of the two was taken back"
 

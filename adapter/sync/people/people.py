@@ -22,6 +22,7 @@ from adapter.store.documents import Change, Document, Link, Stored
 from adapter.store.repository import Also, Repository
 from adapter.store.state import State
 from adapter.sync import lease
+from adapter.sync.base import agreed
 from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.people.identity import FACTS
 from adapter.sync.people.joining import NEVER, filled, gave_way, merged_there
@@ -29,7 +30,6 @@ from adapter.sync.people.questions import Questions, pair_id
 from adapter.sync.people.repoint import followed, referring, turning
 from adapter.sync.people.unions import LINKING, SPLIT, Unions, page
 from adapter.sync.plan import Entry
-from adapter.sync.pulling.pull import agreed
 
 _AT_ONCE = 50
 _PASSES = 5

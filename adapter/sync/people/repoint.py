@@ -7,7 +7,7 @@ from adapter.fhir.references import rewrite, walk
 from adapter.fhir.resource import Raw, content, dumps, same
 from adapter.store.documents import CURRENT, Link, Stored
 from adapter.store.repository import Repository
-from adapter.sync.pulling.pull import agreed
+from adapter.sync.base import agreed
 
 # They tell what was done to a resource when it was that resource, so their references stay.
 _ACCOUNTS = frozenset({"AuditEvent", "Provenance"})

@@ -11,13 +11,14 @@ from datetime import datetime
 from functools import partial
 
 from adapter.errors import RemoteFatal
+from adapter.fhir.outcome import ends_all
 from adapter.fhir.resource import Raw
 from adapter.store.by_id import by_id
 from adapter.store.dates import span
 from adapter.store.documents import UNSYNCED
 from adapter.store.repository import Repository
-from adapter.sync.edge import Edge, own_id, own_search
-from adapter.sync.pulling.pages import again, ends_all
+from adapter.sync.edge import Edge, knows_own, own_id
+from adapter.sync.pulling.pages import again
 from adapter.sync.pulling.pull import own_ids
 from adapter.sync.remotes.visit import Visit
 
@@ -59,9 +60,9 @@ class Born:
         by_type: dict[str, list[str]] = defaultdict(list)
         for reference in sorted(targets):
             by_type[reference.partition("/")[0]].append(reference)
-        found = {}
+        found, capability = {}, self.visit.capability
         for type, references in by_type.items():
-            if type not in UNSYNCED and {"_id", next(iter(own_search(type)))} <= self.visit.capability.search_params(type):
+            if type not in UNSYNCED and knows_own(capability, type) and "_id" in capability.search_params(type):
                 here = _here(self.repository, self.visit.edge, type, references)
                 found[type] = [reference for reference in references if reference not in here]
         return found

@@ -9,7 +9,8 @@ from functools import cached_property, partial
 from adapter.clock import instant
 from adapter.errors import RemoteFatal
 from adapter.fhir.bundle import HistoryEntry
-from adapter.sync.pulling.pages import Part, again, ends_all
+from adapter.fhir.outcome import ends_all
+from adapter.sync.pulling.pages import Part, again
 from adapter.sync.remotes.visit import Visit
 
 # A remote that no longer has more of a type than this was rather reset, or shows us less than before, than worked on.

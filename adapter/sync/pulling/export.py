@@ -16,7 +16,7 @@ from adapter.errors import Invalid, RemoteGone, RemoteTemporary
 from adapter.fhir.bulk import Bulk, Manifest, Running
 from adapter.fhir.ndjson import Line, Place
 from adapter.sync.certificates.certificate import Certificate
-from adapter.sync.edge import own_search
+from adapter.sync.edge import knows_own
 from adapter.sync.pulling.born import know
 from adapter.sync.pulling.cursors import Cursor, Cursors
 from adapter.sync.pulling.exported import Exported, Job
@@ -31,7 +31,7 @@ from adapter.sync.remotes.visit import Visit
 LAST = "last"
 """Instead of a time: since the last export of the same kind."""
 
-# What is applied together, in one transaction: so many lines, or so much text.
+# What is held and looked at together: so many lines, or so much text.
 _BATCH, _BATCH_BYTES = 200, 4 * 1024 * 1024
 # How often an export that is lost before it is read is begun in one run.
 _EXPORTS = 3
@@ -202,7 +202,7 @@ class ExportRun:
     def _learn(self, types: set[str]) -> None:
         """Who was born in a casebridge, before anything that refers to it comes."""
         for type in types:
-            if next(iter(own_search(type))) in self.visit.capability.search_params(type):
+            if knows_own(self.visit.capability, type):
                 know(self.intake.repository, self.visit.edge, type, own_ids(self.visit.single, type, {}))
 
     def _read_before(self) -> bool:

@@ -9,7 +9,7 @@ from adapter.fhir import bundle as bundles
 from adapter.fhir.bulk import File, Manifest
 from adapter.fhir.ndjson import Line
 from adapter.fhir.outcome import codes
-from adapter.fhir.resource import Raw, content_hash
+from adapter.fhir.resource import Raw, version_of
 from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.sync.edge import own_id
@@ -98,7 +98,7 @@ class Intake:
         if stored is None or stored.updated < doubt - _SKEW:
             return False
         link = stored.link(self.visit.remote.name)
-        return link is None or link.version != _version(raw)
+        return link is None or link.version != version_of(raw)
 
     def _deletions(self, lines: list[Line]) -> Tally:
         tally, ids = Tally(), dict[str, list[str]]()
@@ -142,10 +142,6 @@ def _fault(type: str, line: Line) -> str:
     if found != type:
         return f"a {found} among {type}"
     return "" if isinstance(line.raw.get("id"), str) else "a resource without an id"
-
-
-def _version(raw: Raw) -> str:
-    return str((raw.get("meta") or {}).get("versionId") or content_hash(raw))
 
 
 def _apart(raws: list[Raw]) -> Iterator[list[Raw]]:

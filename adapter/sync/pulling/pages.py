@@ -12,7 +12,8 @@ from adapter import log
 from adapter.errors import RemoteError, RemoteFatal, RemoteTemporary
 from adapter.fhir.client import FhirClient, Page
 from adapter.fhir.exchange import Params
-from adapter.fhir.resource import Raw, content_hash
+from adapter.fhir.outcome import ends_all
+from adapter.fhir.resource import Raw, version_of
 from adapter.sync.pulling.cursors import Cursor
 
 T = TypeVar("T")
@@ -21,8 +22,6 @@ T = TypeVar("T")
 _SEARCHES = 3
 # Two pages and the end of a type are fetched before they are asked for.
 _AHEAD = 3
-# What says that the server is at work and this request is not: another type may do.
-_OF_THE_REQUEST = frozenset({404, 410, 500})
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,6 @@ def again(read: Callable[[], Iterable[T]], about: str) -> Iterator[T]:
             if error.http_status not in (404, 410) or not left:
                 raise
             log.event("pull.expired", about=about, status=error.http_status)
-
-
-def ends_all(error: RemoteError) -> bool:
-    """Whether no other type can be hoped for: nobody answers, the server asks for rest, or it does not know us."""
-    if isinstance(error, RemoteTemporary):
-        return error.http_status not in _OF_THE_REQUEST
-    return error.http_status == 401
 
 
 def read(client: FhirClient, parts: list[Part]) -> Iterator[Read]:
@@ -153,7 +145,7 @@ def fresh(resources: list[Raw], seen: set[tuple[str, str]]) -> list[Raw]:
     for raw in resources:
         if not isinstance(raw.get("id"), str):
             raise RemoteFatal(f"The remote sent a {raw['resourceType']} without an id.")
-        key = (raw["id"], (raw.get("meta") or {}).get("versionId") or content_hash(raw))
+        key = (raw["id"], version_of(raw))
         if key not in seen:
             seen.add(key)
             found.append(raw)

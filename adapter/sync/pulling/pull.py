@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from adapter.errors import RemoteFatal, RemoteGone
+from adapter.errors import RemoteGone
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient
 from adapter.fhir.exchange import Params
-from adapter.fhir.resource import Raw, content, content_hash, parse, same
+from adapter.fhir.resource import Raw, content, same, version_of
 from adapter.mapping.derived import is_derived
 from adapter.mapping.merge import Base, diff, merge
 from adapter.store.documents import UNSYNCED, Link, Stored
 from adapter.store.repository import Repository
+from adapter.sync.base import agreed, first_version
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.conflicts.witness import Witness
 from adapter.sync.edge import Edge, own_id, own_search
 from adapter.sync.people.identity import FACTS
 from adapter.sync.plan import Entry
-from adapter.sync.pulling.pages import ends_all
 from adapter.sync.remotes.remote import Remote
 
 # Who is referred to comes before who refers, so that a person is known before the records about them are looked at.
@@ -122,8 +122,7 @@ class Puller:
         return self._merged(replace(entry, id=stored.id, stored=stored), stored, Base({}, {}))
 
     def _entry(self, type: str, id: str, raw: Raw, stored: Stored | None) -> Entry:
-        version = (raw.get("meta") or {}).get("versionId") or content_hash(raw)
-        theirs = self.edge.to_local(raw)
+        version, theirs = version_of(raw), self.edge.to_local(raw)
         entry = Entry("pull", "unchanged", type, id, f"{type}/{raw['id']}", stored=stored, theirs=theirs, version=version, target=theirs)
         link = stored.link(self.remote.name) if stored else None
         if stored is None:
@@ -197,28 +196,3 @@ class Puller:
         if same(content(base.ours), content(stored.raw)):
             return entry
         return replace(entry, action="conflict", reason="deleted there, edited here", changes=tuple(diff(base.ours, stored.raw)))
-
-
-def agreed(repository: Repository, stored: Stored, link: Link) -> Base:
-    """The last state both sides agreed on, as each held it."""
-    theirs = parse(link.theirs) if link.theirs else None
-    ours = repository.vread(stored.type, stored.id, link.at).raw if link.at else theirs
-    return Base(ours or {}, theirs or ours or {})
-
-
-def first_version(client: FhirClient, edge: Edge, there: str) -> Raw:
-    """The first version of a resource (Type/id there) in local terms. Nothing counts as agreed where the remote does not tell it."""
-    type, _, id = there.partition("/")
-    try:
-        return edge.to_local(client.vread(type, id, "1").raw)
-    except RemoteFatal as error:
-        if ends_all(error):
-            raise
-    try:
-        # Elsewhere versions are not numbers: http://hl7.org/fhir/R4/resource.html#Meta
-        oldest = [entry.raw for entry in client.history(type, id=id)][-1:]
-    except RemoteFatal as error:
-        if ends_all(error):
-            raise
-        oldest = []
-    return edge.to_local(oldest[0]) if oldest and oldest[0] else {"resourceType": type}

@@ -8,7 +8,7 @@ from pymongo.client_session import ClientSession
 from adapter.clock import Clock
 from adapter.errors import CasebridgeError, RemoteError, VersionConflict
 from adapter.fhir.resource import Raw, content, dumps, same
-from adapter.store.documents import CURRENT, Change, Link, Stored
+from adapter.store.documents import CURRENT, TRANSACTION_BYTES, Change, Link, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.sync.conflicts.inbox import Conflicts
@@ -22,8 +22,6 @@ from adapter.sync.remotes.remote import Remote
 _ATTEMPTS = 6
 # What leaves nothing for a person to decide, where they had to before.
 _AGREED = ("update", "merge", "link", "delete")
-# Text in one transaction: one of 2 MB, with 28,000 keys of its references, was seen to hang the embedded store for ever.
-_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,10 +102,10 @@ class Receiver:
         if entry.action not in ("create", "update", "merge", "link", "delete"):
             return None
         stored, remote = entry.stored, self.remote.name
-        others = tuple(link for link in (stored.links if stored else ()) if link.remote != remote)
+        others = stored.links_beside(remote) if stored else ()
         if entry.theirs is None:
             return Change(entry.type, entry.id, None, stored.version if stored else 0, links=others, sent=remote)
-        named = self.edge.made_id(str(entry.there)) != entry.id
+        named = self.edge.named(str(entry.there), entry.id)
         link = Link(remote, str(entry.there), str(entry.version), CURRENT, None, named)
         if stored is None:
             return Change(entry.type, entry.id, entry.target, 0, born=remote, links=(link,), sent=remote)
@@ -140,7 +138,7 @@ def _in_transactions(raws: list[Raw]) -> Iterator[list[Raw]]:
     size = 0
     for raw in raws:
         length = len(dumps(raw))
-        if run and size + length > _BYTES:
+        if run and size + length > TRANSACTION_BYTES:
             yield run
             run, size = [], 0
         run.append(raw)

@@ -9,6 +9,7 @@ from functools import cached_property
 from adapter import log
 from adapter.errors import RemoteError, RemoteFatal
 from adapter.fhir.client import Page
+from adapter.fhir.outcome import ends_all
 from adapter.fhir.resource import Raw
 from adapter.store import remote_keys
 from adapter.store.repository import Repository
@@ -78,7 +79,7 @@ class PullRun:
                         yield self._slipped(part, deletions, ended, referred)
                     compared, entries = self._deleted(part, deletions, ended, started)
                 except RemoteError as error:
-                    if pages.ends_all(error):
+                    if ends_all(error):
                         raise
                     failed[part.type] = error
                     continue
@@ -100,7 +101,7 @@ class PullRun:
             try:
                 return next(self.visit.client.search(type, {"_count": 1})).server_time
             except RemoteFatal as error:
-                if pages.ends_all(error):
+                if ends_all(error):
                     raise
         return next(self.visit.client.search(readable[-1], {"_count": 1})).server_time
 

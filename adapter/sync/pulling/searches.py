@@ -11,12 +11,13 @@ from adapter.clock import instant
 from adapter.errors import RemoteError, RemoteFatal
 from adapter.fhir.client import FhirClient
 from adapter.fhir.exchange import Params
+from adapter.fhir.outcome import ends_all
 from adapter.store.documents import UNSYNCED
 from adapter.store.repository import Repository
-from adapter.sync.edge import own_search
+from adapter.sync.edge import knows_own, own_search
 from adapter.sync.pulling.born import know
 from adapter.sync.pulling.cursors import Cursor, Cursors, digest
-from adapter.sync.pulling.pages import Part, Search, again, ends_all
+from adapter.sync.pulling.pages import Part, Search, again
 from adapter.sync.pulling.pull import in_order, own_ids, types_to_pull
 from adapter.sync.pulling.scope import Scope, of_patients, patient_parameter
 from adapter.sync.remotes.visit import Visit
@@ -67,7 +68,7 @@ class Searches:
     def _part(self, type: str) -> Part | None:
         remote, capability = self.visit.remote, self.visit.capability
         params = [own_search(type)] if remote.mine else []
-        if remote.mine and not self._knows_own(type):
+        if remote.mine and not knows_own(self.visit.capability, type):
             return None
         patients, by = self.scope.patients, patient_parameter(type, capability)
         if patients is not None and by is None:
@@ -121,16 +122,12 @@ class Searches:
             for part in parts
         ]
 
-    def _knows_own(self, type: str) -> bool:
-        """Whether it can be asked which resources of a type were born in a casebridge."""
-        return next(iter(own_search(type))) in self.visit.capability.search_params(type)
-
     def _learn_own(self, parts: Iterable[Part]) -> dict[str, RemoteError]:
         """Learn our ids of what was born in a casebridge, of what comes and of what it may refer to; the types that cannot be asked."""
         failed: dict[str, RemoteError] = {}
         for part in parts:
             try:
-                for search in part.searches if self._knows_own(part.type) else ():
+                for search in part.searches if knows_own(self.visit.capability, part.type) else ():
                     if search.count != 0:
                         found = again(partial(own_ids, self.visit.client, part.type, search.params), part.type)
                         know(self.repository, self.visit.edge, part.type, found)

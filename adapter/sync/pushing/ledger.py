@@ -7,21 +7,22 @@ from dataclasses import dataclass, field, replace
 from adapter.errors import CasebridgeError, RemoteFatal, VersionConflict
 from adapter.fhir.bundle import EntryResult
 from adapter.fhir.client import Fetched, FhirClient
+from adapter.fhir.outcome import ends_all
 from adapter.fhir.resource import Raw, content, content_hash, dumps, same
 from adapter.mapping.merge import diff, merge
 from adapter.store.documents import Change, Link, Stored
 from adapter.store.repository import Repository
+from adapter.sync.base import agreed, first_version
 from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.conflicts.witness import Witness
 from adapter.sync.edge import Edge
 from adapter.sync.plan import Entry
-from adapter.sync.pulling.pull import agreed, first_version
 from adapter.sync.pushing.dead import Letter, Letters
 from adapter.sync.remotes.remote import Remote
 
 _ATTEMPTS = 4
-_CREATED, _UNAUTHORISED = 201, 401
+_CREATED = 201
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Ledger:
         """Ours with their edits in it, before it is sent: else these would count as agreed by what is sent, and never come here."""
         if same(content(ours), content(stored.raw)):
             return stored
-        named = self.edge.made_id(str(moved.there)) != moved.id
+        named = self.edge.named(str(moved.there), moved.id)
         link = Link(self.remote.name, str(moved.there), str(moved.version), 0, dumps(moved.theirs or {}), named)
         change = Change(
             stored.type, stored.id, ours, stored.version, links=_with(stored, link), seen=stored.links, owed=(self.remote.name,)
@@ -137,7 +138,7 @@ class Ledger:
         planned = entry.stored
         ours = planned.raw if planned else {}
         whole = entry.action != "create" or entry.target is ours or same(entry.target, ours)
-        named = self.edge.made_id(str(entry.there)) != entry.id
+        named = self.edge.named(str(entry.there), entry.id)
         link = Link(self.remote.name, str(entry.there), version, planned.version if planned and whole else 0, None, named)
         return link if whole and same(content(theirs), content(ours)) else replace(link, theirs=dumps(theirs))
 
@@ -153,7 +154,7 @@ class Ledger:
             try:
                 return self.edge.to_local(self.client.vread(entry.type, id, answer.version).raw), answer.version
             except RemoteFatal as error:
-                if error.http_status == _UNAUTHORISED:
+                if ends_all(error):
                     raise
         now = self.client.read(entry.type, id)
         theirs = self.edge.to_local(now.raw)
@@ -175,8 +176,7 @@ class Ledger:
         return lambda now: _change(now, _with(now, link), sent=link.remote if now.deleted else None)
 
     def _forgotten(self, now: Stored) -> Change:
-        others = tuple(link for link in now.links if link.remote != self.remote.name)
-        return _change(now, others, sent=self.remote.name if now.deleted else None)
+        return _change(now, now.links_beside(self.remote.name), sent=self.remote.name if now.deleted else None)
 
     def _found(self, entry: Entry, link: Link) -> Entry:
         """A create that found what an earlier, interrupted push had made: its first version is what both agreed on."""
@@ -218,7 +218,7 @@ def _version(raw: Raw, answer: EntryResult) -> str:
 
 
 def _with(now: Stored, link: Link) -> tuple[Link, ...]:
-    return (*(each for each in now.links if each.remote != link.remote), link)
+    return (*now.links_beside(link.remote), link)
 
 
 def _change(now: Stored, links: tuple[Link, ...], *, sent: str | None) -> Change:

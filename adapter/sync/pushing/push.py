@@ -9,9 +9,9 @@ from adapter.fhir.resource import Raw, content, has_tag, same
 from adapter.mapping.merge import diff, merge
 from adapter.store.documents import UNSYNCED, Change, Link, Stored
 from adapter.store.repository import Repository
+from adapter.sync.base import agreed
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.plan import Entry
-from adapter.sync.pulling.pull import agreed
 from adapter.sync.pushing.order import ordered, targets
 from adapter.sync.pushing.outbound import changes_by
 from adapter.sync.pushing.retraction import ENTERED_IN_ERROR, retractable, retracted
@@ -138,7 +138,7 @@ class Pusher:
             if reference not in known:
                 type, _, id = reference.partition("/")
                 stored = self.repository.find(type, id)
-                # One that is not here either was never ours to translate: it goes out as it is, and the remote judges it.
+                # One that is not here either was never ours to translate: it goes out by the name it has there.
                 known[reference] = stored is None or stored.link(self.remote.name) is not None
             if not known[reference]:
                 return reference.partition("/")[0]

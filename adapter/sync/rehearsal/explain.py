@@ -12,9 +12,9 @@ from adapter.fhir.exchange import FHIR_JSON, JSON_PATCH
 from adapter.fhir.resource import Raw, check_structure
 from adapter.mapping.lineage import Lineage, Origin
 from adapter.mapping.merge import Change, diff
-from adapter.sync.edge import own_search
+from adapter.sync.base import agreed
+from adapter.sync.edge import knows_own
 from adapter.sync.plan import SENT, Entry
-from adapter.sync.pulling.pull import agreed
 from adapter.sync.pushing.outbound import Outbound, by_patch
 from adapter.sync.pushing.send import Sender
 from adapter.sync.rehearsal.present import Present
@@ -146,7 +146,7 @@ class Explainer:
         capability = self.visit.capability
         if entry.action == "create" and not capability.conditional_create(entry.type):
             yield "it does not claim conditional creates of this type: an interrupted push could make a double"
-        if entry.action == "create" and next(iter(own_search(entry.type))) not in capability.search_params(entry.type):
+        if entry.action == "create" and not knows_own(capability, entry.type):
             yield "it cannot be asked for our identifier: what an interrupted push made is not found again"
         link = entry.stored.link(self.visit.remote.name) if entry.stored else None
         if entry.stored and link and entry.target:

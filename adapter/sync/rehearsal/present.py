@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from adapter.errors import RemoteFatal
 from adapter.fhir.client import FhirClient
-from adapter.fhir.resource import Raw, content_hash
+from adapter.fhir.resource import Raw, version_of
 from adapter.sync.edge import own_id, own_search
 from adapter.sync.plan import SENT, Entry
 
@@ -68,8 +68,3 @@ class Present:
 def name_of(entry: Entry) -> str:
     """What is looked for: the resource that is linked, or one that carries our id."""
     return entry.there or f"ours {entry.reference}"
-
-
-def version_of(raw: Raw) -> str:
-    """The version of a resource as read there; the hash of what it says where the remote has no versions."""
-    return (raw.get("meta") or {}).get("versionId") or content_hash(raw)

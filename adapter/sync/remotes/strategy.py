@@ -28,7 +28,7 @@ class Strategy:
     wait_after_write: float
     """Seconds after which a search finds what was written: a request whose answer was lost is not sent again before."""
     deletes_by: str
-    """`history-type`, `history-system` or `ids`: where we learn what was deleted there."""
+    """`history-type`, `history-system` or `ids`: what tells of deletions there (a shorter history of the system is read instead)."""
     since: bool
     """Whether a pull asks by `_lastUpdated` for what changed; else it reads all and compares."""
     patch: bool
