@@ -70,6 +70,12 @@ class VersionConflict(CasebridgeError):
     status, issue_code = 412, "conflict"
 
 
+class StaleRecord(CasebridgeError):
+    """The record was changed since the caller read it; unlike VersionConflict, trying again with the same version cannot help."""
+
+    status, issue_code = 412, "conflict"
+
+
 class MultipleMatches(CasebridgeError):
     """A condition that must select one resource selects several."""
 
@@ -99,9 +105,17 @@ class RuleViolated(CasebridgeError):
 
     status, issue_code, exit_code = 422, "business-rule", 2
 
-    def __init__(self, text: str, *, code: str, expression: Sequence[str] = ()) -> None:
+    def __init__(self, text: str, *, code: str, expression: Sequence[str] = (), allowed: Sequence[str] = ()) -> None:
         super().__init__(text, expression=expression)
         self.code = code
+        self.allowed = tuple(allowed)
+        """What is possible instead: the steps that a case may go to, or who has room."""
+
+
+class NotNow(RuleViolated):
+    """The rule is broken by the state of something else, such as the step that the case is in or a caseload that is full."""
+
+    status, issue_code = 409, "conflict"
 
 
 class NotApplicable(CasebridgeError):

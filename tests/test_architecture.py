@@ -16,9 +16,19 @@ MAY = {
     "adapter.cases": {"adapter.care"},
     "adapter.mapping": {"adapter.cases", "adapter.care", "adapter.fhir"},
     "adapter.store": {"adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.casework": {"adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
     "adapter.sync": {"adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "server": {"adapter.sync", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.cli": {"server", "adapter.sync", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "server": {"adapter.sync", "adapter.casework", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.cli": {
+        "server",
+        "adapter.sync",
+        "adapter.casework",
+        "adapter.store",
+        "adapter.mapping",
+        "adapter.cases",
+        "adapter.care",
+        "adapter.fhir",
+    },
 }
 # The half of adapter.fhir that talks to the network: for sync and the command line alone.
 NETWORK = {

@@ -7,7 +7,7 @@ from adapter.cases.case import STEPS
 from adapter.cases.facts import Facts, Situation, day, latest, moment
 from adapter.cases.guards import violations
 from adapter.cases.record import Fields
-from adapter.errors import RuleViolated
+from adapter.errors import NotNow, RuleViolated
 
 PROCESS = STEPS[1:8]
 """The seven steps, in order."""
@@ -92,6 +92,18 @@ def allowed(step: str) -> list[str]:
     return [target for target in STEPS if target in targets]
 
 
+def way_to(case: Fields, target: str) -> str:
+    """The transition that leads from the case's step to `target`. Raises NotNow where there is none, or more than one."""
+    step = str(case.get("step"))
+    held = _held(case) if step == "on_hold" and target in _PROCESS else None
+    rows = {row.id for row in TRANSITIONS if step in row.sources and (row.target == target or (row.target == HELD and target == held))}
+    if len(rows) != 1:
+        ways = f"by {', '.join(sorted(rows))}: say which" if rows else f"only to {', '.join(allowed(step)) or 'nothing'}"
+        text = f"From {step} a case can go to {target} {ways}." if rows else f"From {step} a case can go {ways}."
+        raise NotNow(text, code="transition_not_allowed", expression=["step"], allowed=sorted(rows) or allowed(step))
+    return rows.pop()
+
+
 def opened(fields: Fields, at: str) -> Fields:
     """A new case's fields with its first step, status and stretch of history; those that it has stay."""
     step = fields.get("step", "referred")
@@ -140,7 +152,8 @@ def _way(case: Fields, transition: str) -> Transition:
     rows = [row for row in TRANSITIONS if row.id == transition and step in row.sources]
     if not rows:
         ways = "; ".join(f"{row.id} to {row.target}" for row in TRANSITIONS if step in row.sources) or "nothing"
-        raise RuleViolated(f"From {step} a case can go by: {ways}.", code="transition_not_allowed", expression=["step"])
+        text = f"From {step} a case can go by: {ways}."
+        raise NotNow(text, code="transition_not_allowed", expression=["step"], allowed=allowed(step))
     return rows[0]
 
 

@@ -9,12 +9,13 @@ import click
 
 from adapter.cases import story
 from adapter.cases.record import Fields
+from adapter.casework.records import record
+from adapter.casework.stories import load_story
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.errors import CasebridgeError, Invalid, NotFound
 from adapter.fhir.references import split
 from adapter.fhir.resource import dumps, parse
-from adapter.store.casework import load_story, record
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
 

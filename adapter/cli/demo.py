@@ -13,6 +13,7 @@ from uuid import uuid4
 import click
 
 from adapter.cases import story
+from adapter.casework.stories import load_story
 from adapter.cli.certificates import show_certificate
 from adapter.cli.exits import Failure, until_asked_to_stop
 from adapter.cli.terminal import line, progress, say, table
@@ -20,7 +21,6 @@ from adapter.config import Settings
 from adapter.errors import NotFound
 from adapter.fhir.client import FhirClient
 from adapter.fhir.resource import Raw, parse
-from adapter.store.casework import load_story
 from adapter.store.connect import open_database
 from adapter.store.documents import Change
 from adapter.store.repository import Repository

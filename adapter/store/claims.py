@@ -4,6 +4,9 @@ A claim is the sole right to create the resource of a condition: a document name
 the resource. It outlives the resource: who finds a claim but nothing that the condition selects may take it over from that holder.
 
 A lane is where those who refer to a resource meet who deletes it: the first take one of its lanes, the other takes all.
+
+A turn is the right to write what was decided from several resources at once, such as a case's or a caseload's: of two who decided from the
+same state, one writes.
 """
 
 import secrets
@@ -62,3 +65,26 @@ def meet(database: Database[Document], referred: Iterable[str], deleted: Iterabl
     lanes += [f"{reference} {lane}" for reference in deleted for lane in range(_LANES)]
     if lanes:
         database["claims"].bulk_write([UpdateOne({"_id": lane}, {"$inc": {"turn": 1}}, upsert=True) for lane in lanes], session=session)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A name under which writers meet, and how many have written under it."""
+
+    name: str
+    number: int
+
+
+def turn(database: Database[Document], name: str) -> Turn:
+    """The turn as it is now. Read it before what is decided from."""
+    found = database["claims"].find_one({"_id": f"turn {name}"})
+    return Turn(name, found["turn"] if found else 0)
+
+
+def pass_on(database: Database[Document], turn: Turn, session: ClientSession) -> None:
+    """Use the turn, in the transaction that writes what was decided. Raises VersionConflict or DuplicateKeyError where another did."""
+    claims, id = database["claims"], f"turn {turn.name}"
+    if turn.number == 0:
+        claims.insert_one({"_id": id, "turn": 1}, session=session)
+    elif claims.update_one({"_id": id, "turn": turn.number}, {"$inc": {"turn": 1}}, session=session).matched_count != 1:
+        raise VersionConflict("Another writer changed this case, or this caseload, just now.")

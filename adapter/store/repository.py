@@ -56,6 +56,7 @@ class Repository:
         self._ready: set[str] = set()
         self._listed: set[str] = set()
         self._session: ClientSession | None = None
+        self._fence: Also | None = None
 
     def collection(self, type: str) -> Collection[Document]:
         """The collection of a resource type, with its indexes."""
@@ -186,19 +187,24 @@ class Repository:
         return results
 
     @contextmanager
-    def using(self, session: ClientSession) -> Iterator[None]:
-        """Commit in this session while the context is open, in one thread: whoever knows its id can end what we may leave open."""
-        self._session = session
+    def using(self, session: ClientSession, fence: Also | None = None) -> Iterator[None]:
+        """Commit in this session while the context is open, in one thread: whoever knows its id can end what we may leave open.
+
+        `fence` is part of each transaction; it raises where nothing more is to be written.
+        """
+        self._session, self._fence = session, fence
         try:
             yield
         finally:
-            self._session = None
+            self._session = self._fence = None
 
     def _in_session(self) -> AbstractContextManager[ClientSession]:
         return nullcontext(self._session) if self._session else self.database.client.start_session()
 
     def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> tuple[list[Stored], list[Notification]]:
         now = self.clock()
+        if self._fence:
+            self._fence(session)
         remotes, rows = self._informed(session)
         grouped: dict[str, list[str]] = defaultdict(list)
         for change in changes:

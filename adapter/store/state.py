@@ -1,6 +1,6 @@
 """The sync's own state: small documents by kind and id. Records and resources are the repository's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -21,6 +21,10 @@ KINDS = (
 )
 
 
+Fence = Callable[[ClientSession], None]
+"""Called in a transaction: raises where nothing more is to be written."""
+
+
 class State:
     """Reads and writes of the small documents."""
 
@@ -36,13 +40,18 @@ class State:
         """Set a document, new or not."""
         self._database[kind].replace_one({"_id": id}, {"_id": id, **body}, upsert=True, session=session)
 
-    def put_all(self, kind: str, bodies: dict[str, Document], session: ClientSession) -> None:
+    def put_all(self, kind: str, bodies: dict[str, Document], session: ClientSession, fence: Fence = lambda _: None) -> None:
         """Set several documents, new or not, all or none. On the embedded store each write of its own waits 3 ms for the disk.
 
-        In the caller's session, so that who takes over from a process that died can end its transaction with it.
+        In the caller's session, so that who takes over from a process that died can end its transaction with it. `fence` is part of that.
         """
+
+        def put(session: ClientSession) -> None:
+            fence(session)
+            self.put_some(kind, bodies, session)
+
         if bodies:
-            session.with_transaction(lambda session: self.put_some(kind, bodies, session))
+            session.with_transaction(put)
 
     def put_some(self, kind: str, bodies: dict[str, Document], session: ClientSession) -> None:
         """Set several documents, new or not, in a transaction that the caller began."""

@@ -10,8 +10,8 @@ from typing import Any
 import requests
 
 from adapter.cases.story import parse as story_of
+from adapter.casework.stories import load_story
 from adapter.fhir.resource import Raw, parse
-from adapter.store.casework import load_story
 from adapter.store.documents import Change
 from adapter.sync.bridge import Bridge
 from tests.bench import data

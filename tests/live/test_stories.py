@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapter.store.casework import load_story
+from adapter.casework.stories import load_story
 from tests.live.validator import validate
 from tests.sync.test_stories import STORIES, born_here, story, test_the_story_is_at_the_hospital_and_comes_back_equal  # noqa: F401
 from tests.sync.world import World

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from adapter.cases.story import Story, parse
+from adapter.casework.stories import load_story
 from adapter.fhir.references import split
 from adapter.fhir.resource import parse as parse_json
 from adapter.mapping.derived import is_derived
-from adapter.store.casework import load_story
 from adapter.store.documents import Stored
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge

@@ -3,10 +3,11 @@
 import pytest
 
 from adapter.cases.story import parse
+from adapter.casework.records import record, save
+from adapter.casework.stories import load_story
 from adapter.errors import Invalid, NotFound
 from adapter.fhir.resource import parse as parse_json
 from adapter.mapping.derived import is_derived
-from adapter.store.casework import load_story, record, save
 from adapter.store.repository import Repository
 from tests.mapping.data import FIXTURES
 
