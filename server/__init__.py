@@ -1,14 +1,16 @@
 """The HTTP server: a Flask application around a repository; `server.web` puts it on a socket."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import flask
 from werkzeug.wsgi import get_input_stream
 
+from adapter.config import Settings
 from adapter.fhir.resource import laid_out
 from adapter.store.repository import Repository
-from server import compression, errors, front, probes
+from server import compression, console, errors, front, probes
 from server.fhir import headers
 from server.fhir.messages import Answer, Request
 from server.fhir.routes import endpoint
@@ -33,14 +35,16 @@ def create_app(
     handling: str = "strict",
     url: str | None = None,
     subscribers: Sequence[str] = (),
+    plans: Path | None = None,
 ) -> flask.Flask:
-    """The application: FHIR R4 under /fhir, /health, /ready and /metrics. `max_body` is in bytes, of a packed body packed and unpacked;
-    requests for hosts other than `hosts` are refused.
+    """The application: the console at /, FHIR R4 under /fhir, /health, /ready and /metrics. `max_body` is in bytes, of a packed body packed
+    and unpacked; requests for hosts other than `hosts` are refused.
 
     `origins` are those whose web pages may use it, besides its own; `integrity` refuses writes that leave references to what is not here.
     `handling`, strict or lenient, is for search parameters that are not known, where the caller has no preference. `url` is the address by
     which callers know a reverse proxy before the server; `subscribers` are URLs under which notifications may be sent, besides this
-    machine. Raises Invalid for an origin or address that is none.
+    machine; `plans` is the folder in which plans to sync wait until they are carried out. Raises Invalid for an origin or address that
+    is none.
     """
     app = flask.Flask("casebridge", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_body)
@@ -53,6 +57,7 @@ def create_app(
 
     metrics = Metrics()
     probes.install(app, repository, metrics)
+    console.install(app, repository, plans or Settings.from_env().home / "plans")
     app.register_error_handler(Exception, _failed)
     app.wsgi_app = front.front(fhir, app.wsgi_app, metrics, hosts=hosts, origins=origins, url=url)  # type: ignore[assignment, method-assign]
     return app

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from adapter.cases.case import STEPS
+from adapter.cases.eligibility import markers
 from adapter.cases.facts import Facts, Situation, day, latest, moment
 from adapter.cases.guards import violations
 from adapter.cases.record import Fields
-from adapter.errors import NotNow, RuleViolated
+from adapter.errors import NotNow, NotResponsible, RuleViolated
 
 PROCESS = STEPS[1:8]
 """The seven steps, in order."""
@@ -49,15 +50,18 @@ def _row(id: str, trigger: str, sources: str | frozenset[str], target: str, *gua
     return Transition(id, trigger, frozenset({sources}) if isinstance(sources, str) else sources, target, guards)
 
 
-_PLAN_GUARDS = ("V-08", "V-09", "V-10", "V-11 necessity", "V-11 authorisation", "V-12", "accepted", "model")
+_PLAN_GUARDS = (
+    *("V-08", "V-09", "V-10", "V-11 necessity", "V-11 authorisation", "V-12"),
+    *("finances", "option", "accepted", "direct care", "model"),
+)
 
 TRANSITIONS: tuple[Transition, ...] = (
-    _row("TR-01", "start", "referred", "screening", "start", "V-01", "V-02", "V-03"),
+    _row("TR-01", "start", "referred", "screening", "start", "V-01", "V-02", "V-03", "V-04", "V-17"),
     _row("TR-02", "proceed", "screening", "assessment", "screened"),
     _row("TR-03", "not eligible", "screening", "not_eligible", "reason", "not eligible", "no active plan"),
     _row("TR-04", "monitor", "screening", "screening", "re-screen"),
     _row("TR-05", "complete", "assessment", "risk_evaluation", "V-05", "assessed"),
-    _row("TR-06", "finalise", "risk_evaluation", "planning", "risk"),
+    _row("TR-06", "finalise", "risk_evaluation", "planning", "risk", "V-19"),
     _row("TR-07", "need more data", "risk_evaluation", "assessment", "reason"),
     _row("TR-08", "activate plan", "planning", "implementation", *_PLAN_GUARDS),
     _row("TR-09", "new risk information", "planning", "risk_evaluation", "reason"),
@@ -67,18 +71,28 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row("TR-13", "ready to close", "follow_up", "outcome_evaluation", "ready to close"),
     _row("TR-14", "re-plan, major", "follow_up", "planning", "major"),
     _row("TR-15", "re-plan, minor", "follow_up", "implementation", "minor"),
-    _row("TR-16", "re-stratify", "follow_up", "risk_evaluation", "reason"),
+    _row("TR-16", "re-stratify", "follow_up", "risk_evaluation", "reason", "risk moved"),
     _row("TR-17", "close", "outcome_evaluation", "closed", "V-14", "transition", "responsible"),
     _row("TR-18", "objectives unmet, change possible", "outcome_evaluation", "planning", "reason"),
     _row("TR-19", "readmission window still open", "outcome_evaluation", "follow_up", "window"),
     _row("TR-20", "hold", _PROCESS, "on_hold", "reason"),
     _row("TR-20", "resume", "on_hold", HELD, "reason"),
-    _row("TR-21", "client declines", frozenset(STEPS[:5]), "declined", "reason", "no active plan"),
-    _row("TR-22", "administrative", _ALL - TERMINAL, "cancelled", "reason", "no active plan", "no future appointment"),
-    _row("TR-23", "reopen", "closed", "screening", "recent", "V-01"),
+    _row("TR-21", "client declines", frozenset(STEPS[:5]), "declined", "reason"),
+    _row("TR-22", "administrative", _ALL - TERMINAL, "cancelled", "reason"),
+    _row("TR-23", "reopen", "closed", "screening", "recent", "V-01", "V-02", "V-04"),
     _row("TR-24", "data error", _ALL - {"entered_in_error"}, "entered_in_error", "supervisor"),
     _row("TR-25", "death, transfer out, coverage end", _PROCESS - {"outcome_evaluation"}, "outcome_evaluation", "close reason"),
 )
+
+# The ways by which what is known of the client's complexity grows (C-05).
+_SCREENING = ("TR-01", "TR-02", "TR-06")
+_REFUSALS: dict[str, type[RuleViolated]] = {
+    "caseload_exceeded": NotNow,
+    "duplicate_case": NotNow,
+    "model_forbids_direct_care": NotNow,
+    "not_responsible": NotResponsible,
+}
+"""The rules of which the error is not RuleViolated, by code."""
 
 # What the way itself says about why the case closed.
 _CLOSE_REASON = {"not_eligible": "not_eligible", "declined": "client_declined"}
@@ -95,8 +109,8 @@ def allowed(step: str) -> list[str]:
 def way_to(case: Fields, target: str) -> str:
     """The transition that leads from the case's step to `target`. Raises NotNow where there is none, or more than one."""
     step = str(case.get("step"))
-    held = _held(case) if step == "on_hold" and target in _PROCESS else None
-    rows = {row.id for row in TRANSITIONS if step in row.sources and (row.target == target or (row.target == HELD and target == held))}
+    resumed = held(case) if step == "on_hold" and target in _PROCESS else None
+    rows = {row.id for row in TRANSITIONS if step in row.sources and (row.target == target or (row.target == HELD and target == resumed))}
     if len(rows) != 1:
         ways = f"by {', '.join(sorted(rows))}: say which" if rows else f"only to {', '.join(allowed(step)) or 'nothing'}"
         text = f"From {step} a case can go to {target} {ways}." if rows else f"From {step} a case can go {ways}."
@@ -132,8 +146,8 @@ def advance(
     now = Situation(case, facts, at, by, reason)
     missing = violations(row.guards, now)
     if missing:
-        raise RuleViolated(f"{row.id} is not possible yet. " + " ".join(text for _, text in missing), code=missing[0][0])
-    step = _held(case) if row.target == HELD else row.target
+        raise refusal(missing, f"{row.id} is not possible yet.")
+    step = held(case) if row.target == HELD else row.target
     after = {**case, "step": step, "status": STATUS_OF_STEP[step], "status_history": _history(case, step, at, reason)}
     after.update(_consequences(row, step, now))
     if request_id is not None:
@@ -143,6 +157,18 @@ def advance(
         if transition == "TR-23":
             after.pop("close_reason", None)
     return after
+
+
+def refusal(missing: list[tuple[str, str]], what: str) -> RuleViolated:
+    """The error for guards that do not hold (guards.violations): the kind and code of the first, the texts of all."""
+    kind = _REFUSALS.get(missing[0][0], RuleViolated)
+    return kind(" ".join([what, *(text for _, text in missing)]), code=missing[0][0])
+
+
+def phase6(case: Fields) -> int | None:
+    """The case's phase of six (DOMAIN §0.1, X1), while on hold that of the step that was held; None before and after the process."""
+    step = case.get("step")
+    return PHASE_OF_STEP.get(held(case) if step == "on_hold" else str(step))
 
 
 def _way(case: Fields, transition: str) -> Transition:
@@ -157,7 +183,8 @@ def _way(case: Fields, transition: str) -> Transition:
     return rows[0]
 
 
-def _held(case: Fields) -> str:
+def held(case: Fields) -> str:
+    """The step that an `on_hold` case was held in. Raises RuleViolated where its history does not say."""
     steps = [stretch["step"] for stretch in case["status_history"] if stretch.get("step") in _PROCESS]
     if not steps:
         raise RuleViolated("The history does not say which step was held.", code="transition_not_allowed", expression=["status_history"])
@@ -178,12 +205,15 @@ def _consequences(row: Transition, step: str, now: Situation) -> Fields:
     if step in TERMINAL:
         implied = {"close_reason": _CLOSE_REASON[step]} if step in _CLOSE_REASON else {}
         return {"closed_at": now.at, **implied}
+    found: Fields = {}
+    if row.id in _SCREENING and (shown := markers(now)):
+        found["eligibility_markers"] = shown
     if row.id == "TR-06":
         risk = latest(now.facts.of("risk_evaluation"), "at")
-        return {name: risk[name] for name in ("tier", "priority_score") if name in risk}
+        found |= {name: risk[name] for name in ("tier", "priority_score") if name in risk}
     if row.id == "TR-18":
-        return {"cycle": now.case.get("cycle", 1) + 1}
-    return {}
+        found["cycle"] = now.case.get("cycle", 1) + 1
+    return found
 
 
 def no_show_task(appointment: Fields, reference: str, at: str, owner: str) -> Fields:

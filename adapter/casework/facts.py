@@ -7,9 +7,8 @@ from adapter.cases.facts import Facts, models
 from adapter.cases.record import Fields
 from adapter.casework.desk import Desk
 from adapter.fhir.references import split
-from adapter.fhir.resource import parse
-from adapter.mapping.registry import TYPES, mapping_for
-from adapter.store import compartments, membership
+from adapter.mapping.registry import TYPES
+from adapter.store import compartments
 from adapter.store.documents import Stored
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
@@ -30,19 +29,14 @@ def records_of(repository: Repository, case: str, fields: Fields) -> Records:
         found["client"] = {client: stored.record | stored.local}
     mentioned: set[tuple[str, str]] = set()
     present = set(repository.types())
-    for type in TYPES:
-        if type not in membership.record("Patient") or type not in present:
-            continue
-        for row in compartments.members(repository.database, "Patient", client.partition("/")[2], type):
-            raw = parse(row.text)
-            mapping = mapping_for(raw)
-            if mapping is None:
+    for type in present.intersection(TYPES) - {"Patient", "EpisodeOfCare", *_PEOPLE}:
+        # By the key and not by the compartment: R4's compartment of a patient has no Tasks.
+        for stored in repository.scan(type, {KEY: client}):
+            own = stored.record if stored.concept and not stored.deleted else {}
+            if not own or own.get("case", case) != case or own.get("client", client) != client:
                 continue
-            own = mapping.extract(raw).fields
-            if own.get("case", case) != case or (type == "EpisodeOfCare" and f"{type}/{row.id}" != case):
-                continue
-            found.setdefault(mapping.concept, {})[f"{type}/{row.id}"] = own
-            mentioned |= {each for each in compartments.references(row.text) if each[0] in _PEOPLE}
+            found.setdefault(str(stored.concept), {})[stored.reference] = own
+            mentioned |= {each for each in compartments.references(stored.text) if each[0] in _PEOPLE}
     for type, id in mentioned | _split(fields.get("case_manager")):
         for stored in _people(repository, type, id):
             if stored.concept:

@@ -45,6 +45,7 @@ def serve(host: str, port: int, threads: int) -> None:
             handling=settings.handling,
             url=settings.url,
             subscribers=settings.subscribers,
+            plans=settings.home / "plans",
         )
         with delivering(opened, site(settings)), listen(app, host, port, threads=threads) as server:
             say(f"FHIR R4 at http://{host}:{server.port}/fhir. Ctrl-C stops it.")

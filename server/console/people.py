@@ -1,0 +1,49 @@
+"""Finding a person: by name, birth date or identifier."""
+
+import re
+from typing import Any
+
+import flask
+
+from adapter.store import search
+from adapter.store.filters import KEY
+from server.console.names import full_name
+from server.console.site import Site
+
+_MOST = 50
+
+
+def find(site: Site) -> Any:
+    """The clients that match, with their cases."""
+    site.desk()
+    wanted = flask.request.args.get("q", "").strip()
+    found = [_person(site, stored) for stored in _matching(site, wanted)] if wanted else []
+    return flask.render_template("people.html", q=wanted, people=found, more=len(found) >= _MOST)
+
+
+def _matching(site: Site, wanted: str) -> list[Any]:
+    """By birth date where it is one, else by identifier, else by name."""
+    site.repository.collection("Patient")
+    for name in ("birthdate",) if re.fullmatch(r"\d{4}(-\d\d){0,2}", wanted) else ("identifier", "name"):
+        text = wanted.replace("\\", "\\\\").replace(",", "\\,").replace("|", "\\|").replace("$", "\\$")
+        query = search.parse("Patient", [(name, text), ("_count", str(_MOST))], clock=site.clock)
+        if rows := search.run(site.repository.database, query, site.repository.faces).rows:
+            return [site.repository.read("Patient", row.id) for row in rows]
+    return []
+
+
+def _person(site: Site, stored: Any) -> dict[str, Any]:
+    fields = stored.record
+    return {
+        "id": stored.id,
+        "name": full_name(fields),
+        "birth_date": fields.get("birth_date"),
+        "identifiers": [each.get("value") for each in fields.get("identifiers", ())][:3],
+        "cases": cases_of(site, stored.reference),
+    }
+
+
+def cases_of(site: Site, client: str) -> list[dict[str, Any]]:
+    """A client's cases, the newest first."""
+    rows = [stored for stored in site.repository.scan("EpisodeOfCare", {KEY: client, "concept": "case"}) if not stored.deleted]
+    return [{"id": stored.id, **stored.record} for stored in sorted(rows, key=lambda row: row.updated, reverse=True)]

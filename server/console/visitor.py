@@ -1,0 +1,47 @@
+"""Who is at the console, and whether a form was sent by one of its own pages.
+
+Until there are logins (issue of the SMART server) whoever reaches the server on loopback says who they are, and what they do is attributed
+to that person. Nothing is open to other machines: `casebridge serve` listens on loopback only.
+"""
+
+from urllib.parse import urlsplit
+
+import flask
+
+from adapter.casework.desk import Actor, Desk, actor
+from adapter.clock import Clock
+from adapter.errors import Forbidden, Invalid
+from adapter.store.repository import Repository
+
+COOKIE = "casebridge_actor"
+_YEAR = 365 * 24 * 3600
+
+
+class NobodyYet(Invalid):
+    """The page needs to know who is at the console."""
+
+
+def visitor(repository: Repository) -> Actor:
+    """Who is at the console. Raises NobodyYet where that was not said, or is not true any more."""
+    reference = flask.request.cookies.get(COOKIE, "")
+    try:
+        return actor(repository, reference)
+    except Invalid:
+        raise NobodyYet("Say first who you are.") from None
+
+
+def desk(repository: Repository, clock: Clock) -> Desk:
+    """The visitor's desk. Raises NobodyYet."""
+    return Desk(repository, visitor(repository), clock)
+
+
+def remember(response: flask.Response, reference: str) -> None:
+    """Keep who is at the console, for pages of this server alone."""
+    response.set_cookie(COOKIE, reference, max_age=_YEAR, httponly=True, samesite="Strict", secure=flask.request.is_secure)
+
+
+def check_origin() -> None:
+    """Raise Forbidden where a form was not sent by a page of this server: browsers tell the origin of every POST."""
+    origin = flask.request.headers.get("Origin")
+    if origin is None or urlsplit(origin).netloc != flask.request.host:
+        raise Forbidden("This form was not sent by a page of this console.")

@@ -1,0 +1,75 @@
+"""The console over two lived stories, asked as a browser asks: by pages and forms of its own."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from adapter.cases.story import parse
+from adapter.casework.stories import load_story
+from adapter.fhir.resource import parse as parse_json
+from server import create_app
+from tests.mapping.data import FIXTURES
+
+ORIGIN = {"Origin": "http://localhost"}
+
+
+@pytest.fixture
+def loaded(repository):
+    """River's case, as the story leaves it, by its id."""
+    told = parse(parse_json((FIXTURES / "cases" / "river.json").read_bytes()))
+    return load_story(repository, told).case.partition("/")[2]
+
+
+@pytest.fixture
+def halfway(repository):
+    """River's case on the day before the plan is activated, by its id."""
+    raw = json.loads((FIXTURES / "cases" / "river.json").read_text())
+    raw["timeline"] = [entry for entry in raw["timeline"] if entry["at"] < "2025-04-22T10:30"]
+    raw.pop("expect", None)
+    return load_story(repository, parse(parse_json(json.dumps(raw).encode()))).case.partition("/")[2]
+
+
+class Browser:
+    """Follows links, sends forms, and reads what is shown."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def get(self, path):
+        return self.client.get(path)
+
+    def post(self, path, **form):
+        return self.client.post(path, data=form, headers=ORIGIN)
+
+    def text(self, path):
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.status_code
+        return words(answer.text)
+
+
+def words(html):
+    """What of a page is read, without its tags."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
+
+
+@pytest.fixture
+def stranger(repository, tmp_path):
+    return Browser(create_app(repository, plans=tmp_path / "plans").test_client())
+
+
+@pytest.fixture
+def dana(stranger, repository):
+    """Somebody at the console, once a story is loaded."""
+
+    def sign_in():
+        [staff] = [
+            stored.id
+            for stored in repository.scan("PractitionerRole", {"concept": "case_manager"})
+            if stored.record.get("discipline") == "therapist"
+        ]
+        assert stranger.post("/sign-in", actor=f"Practitioner/{staff}", to="/").status_code == 303
+        return stranger
+
+    return sign_in
