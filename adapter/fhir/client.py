@@ -68,6 +68,8 @@ class Page:
     total: int | None
     server_time: datetime
     url: str
+    size: int = 0
+    """The bytes that came over the wire, unpacked."""
 
 
 class FhirClient:
@@ -205,7 +207,8 @@ class FhirClient:
         `created` means that the remote had no such resource and made it again: HAPI 8.8 does, whatever If-Match says.
         """
         ask = self._write("PUT", bundles.address(raw), raw, _if_match(if_match))
-        return _written(resource_type(raw), self._exchange.send(replace(ask, known=True)))
+        # Twice, without a version, it could undo what somebody else wrote in between.
+        return _written(resource_type(raw), self._exchange.send(replace(ask, known=True, repeatable=if_match is not None)))
 
     def patch(self, type: str, id: str, operations: list[Raw], *, if_match: str | None) -> Written:
         """Change that version of it by a JSON Patch. Raises RemoteConflict where it moved; None only for a remote that has no versions."""
@@ -287,7 +290,7 @@ def _if_match(version: str | None) -> dict[str, str]:
 
 
 def _page(type: str, raw: Raw, answer: Answer) -> Page:
-    page = Page([], [], [], [], raw.get("total"), _server_time(raw, answer), answer.ask.url)
+    page = Page([], [], [], [], raw.get("total"), _server_time(raw, answer), answer.ask.url, answer.size)
     for entry in bundles.entries(raw):
         resource, mode = entry.get("resource") or {}, (entry.get("search") or {}).get("mode")
         if resource.get("resourceType") == "OperationOutcome":

@@ -67,6 +67,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     raw: Raw | None
+    size: int = 0
+    """The bytes of its body."""
 
     def body(self, type: str) -> Raw:
         """The resource of that type in the answer. Raises RemoteFatal for another type or none."""
@@ -188,7 +190,7 @@ class Exchange:
             shown = media if re.fullmatch(r"[a-z0-9.+/-]{1,60}", media) else "of an unnamed type"
             raise RemoteFatal(f"{ask.action}: the answer is {shown}, not FHIR JSON; is the base URL right?", http_status=status)
         try:
-            return Answer(ask, status, headers, parse(content))
+            return Answer(ask, status, headers, parse(content), len(content))
         except Invalid as error:
             # Where neither a length nor chunks frame the body, a connection that dies leaves a text that merely ends too soon.
             if "truncated" in error.text:

@@ -41,7 +41,8 @@ def outcome(error: CasebridgeError) -> Raw:
     """The OperationOutcome that tells a FHIR caller of an error; its texts hold no patient data because the error's do not."""
     issue: Raw = {"severity": "error", "code": error.issue_code}
     if isinstance(error, RuleViolated):
-        issue["details"] = {"coding": [{"system": f"{CS}/rule", "code": error.code}]}
+        possible = {"text": f"Possible: {', '.join(error.allowed)}"} if error.allowed else {}
+        issue["details"] = {"coding": [{"system": f"{CS}/rule", "code": error.code}], **possible}
     issue["diagnostics"] = error.text
     if error.expression:
         issue["expression"] = list(error.expression)

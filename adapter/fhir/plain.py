@@ -23,7 +23,7 @@ _moment = re.compile(f"{_DAY}T{_CLOCK}", re.ASCII).fullmatch
 _code = re.compile(r"[!-~]+(?: [!-~]+)*").fullmatch
 _uri = re.compile(r"[!-~]+").fullmatch
 _url = re.compile(r"https?://[a-z0-9.-]+\.[a-z]{2,}(?:/[A-Za-z0-9._~/-]*)?").fullmatch
-_id = re.compile(r"[A-Za-z0-9.-]{1,64}").fullmatch
+is_id = re.compile(r"[A-Za-z0-9.-]{1,64}").fullmatch
 _base64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?").fullmatch
 
 
@@ -56,7 +56,7 @@ _ORDINARY: dict[str, Callable[[Any], bool]] = {
     "Uri": _text(_uri),
     "Canonical": _text(_uri),
     "Url": _text(_url),
-    "Id": _text(_id),
+    "Id": _text(is_id),
     "Date": _text(lambda text: _is_day(text) or _part(text)),
     "DateTime": _text(lambda text: (_moment(text) and _is_day(text[:10])) or _is_day(text) or _part(text)),
     "Instant": _text(lambda text: _moment(text) and _is_day(text[:10])),

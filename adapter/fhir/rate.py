@@ -1,6 +1,6 @@
 """How fast requests may go to one remote: a token bucket, and the pause that a Retry-After asks for.
 
-One gate for all threads of a process; each process has its own.
+One gate for all threads of a process; each process has its own, unless they share out what there is (`Gate.share`).
 """
 
 import time
@@ -19,6 +19,11 @@ class Gate:
         self._most = max(1.0, rate)
         self._tokens, self._at, self._closed_until = self._most, now(), now()
         self._lock = Lock()
+        self._shared: Callable[[], float] | None = None
+
+    def share(self, turn: Callable[[], float]) -> None:
+        """Have turns given out by somebody whom other processes ask too: `turn` says in how many seconds it is one's own."""
+        self._shared = turn
 
     def enter(self, *, patience: float) -> None:
         """Wait for one's turn. Raises RemoteTemporary where the remote asked to be left alone for longer than `patience` seconds."""
@@ -37,6 +42,8 @@ class Gate:
         """Take a token, if need be one that is not there yet: the seconds until it is."""
         with self._lock:
             now, closed = self._now(), self._left(patience)
+            if self._shared:
+                return max(closed, self._shared())
             if not self._rate:
                 return closed
             self._tokens = min(self._most, self._tokens + (now - self._at) * self._rate) - 1

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from adapter.errors import MultipleMatches, RemoteConflict
 from adapter.fhir.client import FhirClient, Written
-from adapter.fhir.resource import Raw, resource_type
+from adapter.fhir.resource import Raw, content, resource_type, same
 
 IF_MATCH, IF_NONE_EXIST = "If-Match", "If-None-Exist"
 
@@ -34,8 +34,19 @@ class WaryClient(FhirClient):
         return super().create(raw)
 
     def update(self, raw: Raw, *, if_match: str | None) -> Written:
-        self._expect(resource_type(raw), str(raw.get("id")), if_match)
-        return super().update(raw, if_match=if_match)
+        if if_match is None or IF_MATCH not in self._unheeded:
+            return super().update(raw, if_match=if_match)
+        return self._exchange.retry.run(lambda: self._updated(raw, if_match), sleep=self._exchange.sleep)
+
+    def _updated(self, raw: Raw, version: str) -> Written:
+        """Write over that version, once: where an answer was lost, the next look says whether it was taken."""
+        type, id = resource_type(raw), str(raw.get("id"))
+        now = self.read(type, id)
+        if now.version == version:
+            return super().update(raw, if_match=None)
+        if now.version and same(content(now.raw), content(raw)):
+            return Written(False, type, id, now.version, now.raw)
+        raise _moved(self, type, id)
 
     def patch(self, type: str, id: str, operations: list[Raw], *, if_match: str | None) -> Written:
         self._expect(type, id, if_match)
@@ -45,4 +56,8 @@ class WaryClient(FhirClient):
     def _expect(self, type: str, id: str, version: str | None) -> None:
         """Raise RemoteConflict where the version is no longer that."""
         if version is not None and IF_MATCH in self._unheeded and self.read(type, id).version != version:
-            raise RemoteConflict(f"A write of {type}/{id} at {self.base_url}: the remote's version moved.", http_status=412)
+            raise _moved(self, type, id)
+
+
+def _moved(client: FhirClient, type: str, id: str) -> RemoteConflict:
+    return RemoteConflict(f"A write of {type}/{id} at {client.base_url}: the remote's version moved.", http_status=412)

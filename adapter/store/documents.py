@@ -15,8 +15,9 @@ from adapter.mapping.registry import mapping_for
 
 Document = dict[str, Any]
 
-# Never pushed and never pulled: a remote would send the notifications of our Subscriptions, and we those of its own.
-UNSYNCED = frozenset({"Subscription"})
+# Never pushed and never pulled: a remote would send the notifications of our Subscriptions, and we those of its own; and who did what on
+# one server is no matter of another's.
+UNSYNCED = frozenset({"AuditEvent", "Subscription"})
 
 TRANSACTION_BYTES = 512 * 1024
 """Text in one transaction, give or take a resource, for who can divide it: of 2 MB, with the 28,000 keys of its references, one was seen
@@ -54,6 +55,8 @@ class Link:
     """Their content then, in local terms, where it is not the same as ours."""
     named: bool = False
     """Whether our id is not the one that a resource born there gets, so that it must be known to translate references."""
+    since: int = field(default=0, compare=False)
+    """Our version when it was linked so, where `at` does not say it: that one, or a later one, can have been sent."""
 
     @property
     def key(self) -> str:
@@ -63,12 +66,16 @@ class Link:
         body: Document = {"remote": self.remote, "key": self.key, "version": self.version, "at": self.at}
         if self.theirs is not None:
             body["theirs"] = self.theirs
+        if self.since:
+            body["since"] = self.since
         return {**body, "named": self.remote} if self.named else body
 
     @staticmethod
     def of(document: Document) -> "Link":
         remote, _, reference = document["key"].partition("|")
-        return Link(remote, reference, document["version"], document["at"], document.get("theirs"), "named" in document)
+        return Link(
+            remote, reference, document["version"], document["at"], document.get("theirs"), "named" in document, document.get("since", 0)
+        )
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from adapter.cases.figures import COUNTED, Figure, figure, months
+from adapter.cases.registry import TYPES
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
+from adapter.mapping.registry import mapping_for
 from adapter.store.membership import outside
 from adapter.store.pairs import CODE, OWNERS, pairs
 from adapter.store.paths import Getter, getter
@@ -23,9 +26,12 @@ Entries = dict[str, list[Any]]
 KEYS = "_key"
 OUTSIDE = "_outside"
 """Whom it refers to without being in their compartment: with a key, what is there without being found by that key as a member."""
+FIGURES = "_figures"
+"""What measures count of it (adapter.cases.figures); the months of a figure's days are among the keys."""
 TEXT, IDENTIFIER = ":text", ":identifier"
 """Behind a parameter's name: the field that the modifier searches."""
 
+_COUNTED = frozenset(type for concept in COUNTED for type in TYPES[concept])
 _Rule = tuple[str, str, Getter, Callable[[Any], Iterator[Any]]]
 # What else is kept of a kind's elements: the field, the kind of its entries, and how to read them.
 _BESIDE = {"token": ((TEXT, TEXT, texts),), "reference": ((IDENTIFIER, "token", identifiers),)}
@@ -57,7 +63,16 @@ def entries(raw: Raw) -> Entries:
             raw.get("resourceType", ""), single, {name: found[name] for name, kind in values if kind == "reference" and name in found}
         )
         found |= {OUTSIDE: others} if others else {}
+    if raw.get("resourceType") in _COUNTED and (counted := _figure(raw)):
+        found |= {FIGURES: [counted], KEYS: [*together, *sorted(months(counted))]}
     return found
+
+
+def _figure(raw: Raw) -> Figure | None:
+    mapping = mapping_for(raw)
+    if mapping is None or mapping.concept not in COUNTED or "id" not in raw:
+        return None
+    return figure(mapping.concept, mapping.extract(raw).fields, f"{raw['resourceType']}/{raw['id']}")
 
 
 def key_of(kind: str, value: Any) -> str | None:

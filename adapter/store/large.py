@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from adapter.store.bounds import is_embedded
 from adapter.store.documents import Document
 from adapter.store.gathering import Gathered
 
@@ -47,6 +48,6 @@ def large(database: Database[Document], question: Hashable, ask: Callable[[], T]
     """What `ask` answers, now. Those who ask the same `question` at the same time share one answer, which is read-only."""
     client = database.client
     if client not in _stores:
-        # Only the embedded store is connected to without retried writes (decision 003); MongoDB has a thread for each question.
-        _stores.setdefault(client, _Large(nullcontext() if client.options.retry_writes else Lock()))
+        # MongoDB has a thread for each question.
+        _stores.setdefault(client, _Large(Lock() if is_embedded(client) else nullcontext()))
     return _stores[client].answer((database.name, question), ask)

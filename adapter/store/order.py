@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from adapter.clock import instant
+from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
 from adapter.store.syntax import malformed
 from adapter.store.values import EXACT
@@ -92,8 +93,9 @@ def after(text: str, sort: Sequence[Order]) -> Place:
         if named != ",".join(map(str, sort)) or not isinstance(id, str) or len(values) != len(sort):
             raise ValueError
         for order, value in zip(sort, values, strict=True):
-            if order.code == "_lastUpdated":
-                datetime.fromisoformat(value)
+            # A moment without a zone, or at the end of time, is none of ours and cannot be compared with those.
+            if order.code == "_lastUpdated" and not BEGIN <= datetime.fromisoformat(value) < END:
+                raise ValueError
         return tuple(values), id
     except (ValueError, TypeError, binascii.Error):
         raise malformed("_cursor", "the value of a next link of this same search") from None

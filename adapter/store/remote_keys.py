@@ -74,6 +74,11 @@ def owed(database: Database[Document], remote: str) -> list[str]:
     return sorted(document["of"] for document in database[OWED].find({"remote": remote}))
 
 
+def owed_types(database: Database[Document], remote: str) -> set[str]:
+    """The types of what a remote has not got yet."""
+    return {reference.partition("/")[0] for reference in owed(database, remote)}
+
+
 def all_keys(database: Database[Document], name: str) -> Iterator[tuple[str, str]]:
     """Every key that is here, and whose it is said to be."""
     return ((document["_id"], document["of"]) for document in database[name].find({}))

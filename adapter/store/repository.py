@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -16,14 +16,16 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, 
 from adapter.clock import Clock, utc_now
 from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
 from adapter.store import index, remote_keys, subscriptions
+from adapter.store.bounds import Bound
 from adapter.store.by_id import by_id
 from adapter.store.documents import CODEC, Change, Document, Stored
 from adapter.store.faces import Faces
 from adapter.store.gathering import Gathered
+from adapter.store.insertion import Insertion
 from adapter.store.notifications import Notification, Notifications
 from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
-from adapter.store.versions import archived, kept, made_by
+from adapter.store.versions import archived, kept, made_by, marks
 
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
@@ -215,36 +217,40 @@ class Repository:
             if any(change.expect for change in changes if change.type == type)
             for id, stored in self.find_many(type, ids, session).items()
         }
-        inserts: dict[str, list[Document]] = defaultdict(list)
-        replaced: dict[str, list[tuple[Stored, int]]] = defaultdict(list)
+        replaced: dict[str, list[tuple[Document, int]]] = defaultdict(list)
+        marked: dict[str, list[Stored]] = defaultdict(list)
         history: list[Document] = []
         made: list[subscriptions.Made] = []
         touched: list[subscriptions.Made] = []
         results = []
+        bound = Bound(self.database.client)
         for change in changes:
-            old = current.get((change.type, change.id))
-            if (old.version if old else 0) != change.expect:
-                raise VersionConflict(f"This {change.type} is not at the version that the change was made against.")
-            if old and change.seen is not None and change.seen != old.links:
-                raise VersionConflict(f"This {change.type} was linked by another writer just now.")
-            stored = made_by(change, old, now, remotes)
-            results.append(stored)
-            if stored is not old:
-                touched.append((old, stored))
-            if old is None or stored.version != old.version:
-                made.append((old, stored))
-            if old is None:
-                inserts[change.type].append(kept(stored))
-            elif stored is not old:
-                if stored.version != old.version:
+            _expected(change, current.get((change.type, change.id)))
+        with Insertion(lambda type, documents: self.database[type].insert_many(documents, session=session)) as insertion:
+            for change in changes:
+                old = current.get((change.type, change.id))
+                stored = made_by(change, old, now, remotes)
+                results.append(stored)
+                if stored is not old:
+                    touched.append((old, stored))
+                if old is None or stored.version != old.version:
+                    made.append((old, stored))
+                if old is None:
+                    insertion.add(change.type, bound.made(kept(stored)))
+                elif stored.version == old.version:
+                    if stored is not old:
+                        marked[change.type].append(stored)
+                else:
                     history.append(archived(old))
-                replaced[change.type].append((stored, old.version))
+                    replaced[change.type].append((bound.replaced(kept(stored)), old.version))
+            insertion.end()
         for type, versions in replaced.items():
-            self._replace(type, versions, session)
+            writes = [ReplaceOne({"_id": document["_id"], "fhir.version": version}, document) for document, version in versions]
+            self._write(type, writes, session)
+        for type, same in marked.items():
+            self._write(type, [UpdateOne({"_id": stored.id, "fhir.version": stored.version}, marks(stored)) for stored in same], session)
         if history:
             self.database["history"].insert_many(history, session=session)
-        for type, documents in inserts.items():
-            self.database[type].insert_many(documents, session=session)
         remote_keys.follow(self.database, touched, session)
         queued = subscriptions.due(rows, made)
         if queued:
@@ -276,9 +282,8 @@ class Repository:
         if not self.database[stored.type].update_one({"_id": stored.id, "fhir.version": stored.version}, now).matched_count:
             raise VersionConflict(f"This {stored.type} was changed by another writer just now.")
 
-    def _replace(self, type: str, replaced: Sequence[tuple[Stored, int]], session: ClientSession) -> None:
-        """Write these instead of the versions given with them, in one command: on the embedded store each of its own takes 3 ms, not 2."""
-        writes = [ReplaceOne({"_id": stored.id, "fhir.version": version}, kept(stored)) for stored, version in replaced]
+    def _write(self, type: str, writes: Sequence[ReplaceOne[Document] | UpdateOne], session: ClientSession) -> None:
+        """Change as many documents, in one command: on the embedded store each of its own takes 3 ms, not 2."""
         if self.database[type].bulk_write(writes, session=session).matched_count != len(writes):
             raise VersionConflict(f"This {type} was changed by another writer just now.")
 
@@ -291,6 +296,14 @@ class Repository:
         if new != old:
             body = {"_id": _REGISTER, **subscriptions.register(new)}
             self.database["state"].replace_one({"_id": _REGISTER}, body, upsert=True, session=session)
+
+
+def _expected(change: Change, old: Stored | None) -> None:
+    """Raise VersionConflict where the resource is not as the change was made against."""
+    if (old.version if old else 0) != change.expect:
+        raise VersionConflict(f"This {change.type} is not at the version that the change was made against.")
+    if old and change.seen is not None and change.seen != old.links:
+        raise VersionConflict(f"This {change.type} was linked by another writer just now.")
 
 
 _Current = TypeVar("_Current", Stored, Row)

@@ -1,6 +1,7 @@
 """The sync's own state: small documents by kind and id. Records and resources are the repository's."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -9,15 +10,15 @@ from pymongo.errors import DuplicateKeyError
 
 from adapter.store.documents import CODEC, Document
 
-# The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person; of
-# who is who, the questions and the ledger; of imports, which are
-# under way, how far each of their files is, and what was bad in it; the jobs of workers; of exports, which is under way, how far each of
-# its files was read, and when the last one was.
+# The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person; of who is who, the
+# questions and the ledger; of imports, which are under way, how far each of their files is, and what was bad in it; the jobs of workers,
+# and what these have to know; of exports, which is under way, how far each of its files was read, and when the last one was; the days on
+# which a case is looked at again.
 KINDS = (
     *("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state"),
     *("questions", "unions", "union_of", "repointed"),
-    *("imports", "import_files", "import_faults", "jobs"),
-    *("exports", "export_places", "last_exports"),
+    *("imports", "import_files", "import_faults", "jobs", "parts"),
+    *("exports", "export_places", "last_exports", "timers"),
 )
 
 
@@ -78,6 +79,11 @@ class State:
     def drop_all(self, kind: str, query: dict[str, Any]) -> None:
         """Remove all documents of a kind that match a plain filter."""
         self._database[kind].delete_many(query)
+
+    def now(self) -> datetime:
+        """The time by the clock of the store, which is the same for all processes that use it, whatever their own clocks say."""
+        moment: datetime = self._database.client.admin.command("hello", codec_options=CODEC)["localTime"]
+        return moment
 
     def session(self) -> ClientSession:
         """A session of our own, to be closed."""

@@ -8,7 +8,7 @@ from adapter.fhir.resource import same
 from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index
-from adapter.store.documents import CURRENT, UNSYNCED, Change, Document, Stored, stamped
+from adapter.store.documents import CURRENT, UNSYNCED, Change, Document, Link, Stored, stamped
 
 
 def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:
@@ -18,9 +18,9 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
     local = change.local if change.local is not None else old.local if old else {}
     unchanged = old is not None and _same_content(change, old) and (change.local is None or local.items() <= old.local.items())
     version = change.expect if unchanged else change.expect + 1
-    links = tuple(replace(link, at=version) if link.at == CURRENT else link for link in links)
+    links = tuple(_dated(link, old.links if old else (), version) for link in links)
     linked = {link.remote for link in links}
-    due = {remote for remote in remotes if remote in linked or born is None} if change.type not in UNSYNCED else set()
+    due = {remote for remote in remotes if remote in linked or born is None} if not _stays(change) else set()
     if unchanged and old is not None:
         outbox = set(old.outbox) - {change.sent} | set(change.owed)
         if links == old.links and outbox == set(old.outbox):
@@ -49,6 +49,19 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
     )
 
 
+def _stays(change: Change) -> bool:
+    """Whether it goes to no remote by itself: a Provenance of single versions too, since these have other numbers there."""
+    targets = (change.raw or {}).get("target", ()) if change.type == "Provenance" else ()
+    return change.type in UNSYNCED or any("/_history/" in str(target.get("reference")) for target in targets if isinstance(target, dict))
+
+
+def _dated(link: Link, before: tuple[Link, ...], version: int) -> Link:
+    """The link with our version as of its agreement; one that was there before stays as it was."""
+    if link.at == CURRENT:
+        return replace(link, at=version)
+    return next((old for old in before if old == link), link if link.at else replace(link, since=version))
+
+
 def _same_content(change: Change, old: Stored) -> bool:
     if change.raw is None or old.deleted:
         return change.raw is None and old.deleted
@@ -64,7 +77,18 @@ def kept(stored: Stored) -> Document:
     """A current version as MongoDB keeps it."""
     body = archived(stored)
     body["fhir"] |= {"index": index.entries(stored.raw)} if stored.text else {}
-    return body | _filled({"_id": stored.id, "links": [link.document() for link in stored.links], "outbox": list(stored.outbox)})
+    return body | _filled({"_id": stored.id, **_marks(stored)})
+
+
+def marks(stored: Stored) -> Document:
+    """What MongoDB is told of a version of which only links and outbox are others now: its text and index are not sent again."""
+    held = _filled(_marks(stored))
+    gone = dict.fromkeys(_marks(stored).keys() - held.keys(), "")
+    return _filled({"$set": held, "$unset": gone})
+
+
+def _marks(stored: Stored) -> Document:
+    return {"links": [link.document() for link in stored.links], "outbox": list(stored.outbox)}
 
 
 def archived(stored: Stored) -> Document:

@@ -1,7 +1,7 @@
 """The two movements of a sync, start to end, under a lease: pull what a remote has, push what it is owed, certify both."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from adapter.clock import Clock, instant, utc_now
 from adapter.errors import CasebridgeError, RemoteError, RemoteGone
 from adapter.fhir.client import FhirClient
 from adapter.fhir.outcome import ends_all
+from adapter.fhir.rate import gate
 from adapter.store import remote_keys
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
@@ -24,7 +25,7 @@ from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.edge import Edge
 from adapter.sync.people.arrivals import Arrivals
 from adapter.sync.people.people import People
-from adapter.sync.plan import Entry
+from adapter.sync.plan import Entry, Tally
 from adapter.sync.pulling.born import Born
 from adapter.sync.pulling.cursors import Cursors
 from adapter.sync.pulling.deletions import Deletions
@@ -45,9 +46,14 @@ from adapter.sync.rehearsal.explain import Explained, Explainer
 from adapter.sync.rehearsal.foresight import Foresight
 from adapter.sync.rehearsal.saved_plan import SavedPlan, database_id, write
 from adapter.sync.remotes.profile import kept
+from adapter.sync.remotes.ration import Ration
 from adapter.sync.remotes.remote import Remote, Remotes
 from adapter.sync.remotes.strategy import believed, client, strategy
 from adapter.sync.remotes.visit import Visit
+from adapter.sync.workers import remote_lease, slices
+from adapter.sync.workers.jobs import Elsewhere, Work
+from adapter.sync.workers.shared import Shared
+from adapter.sync.workers.types import Reading, turns
 
 STOPPED = "It was stopped before its end."
 
@@ -59,9 +65,10 @@ def silent(what: str, done: int, total: int) -> None:
 class Bridge:
     """casebridge's sync over one database."""
 
-    def __init__(self, database: Database[Document], clock: Clock = utc_now, by: str = "") -> None:
+    def __init__(self, database: Database[Document], clock: Clock = utc_now, by: str = "", repository: Repository | None = None) -> None:
         self.clock, self.by = clock, by
-        self.repository = Repository(database, clock)
+        self.repository = repository or Repository(database, clock)
+        """Given where its commits are under a lease already."""
         self.state = State(database)
         self.remotes = Remotes(self.state, clock)
         self.conflicts = Conflicts(self.repository, self.state, clock)
@@ -108,8 +115,7 @@ class Bridge:
                 certificate.pulled.add(done)
             receiver.arrivals.settle()
             if saved.push:
-                pusher = self._pusher(visit, foresight.in_conflict)
-                entries = applier.sendable(pusher.plan(), visit.single)
+                entries = applier.sendable(self._push_plan(visit, certificate, foresight.in_conflict), visit.single)
                 for entry in self._send(visit, held, entries, certificate, progress, exact=True):
                     if entry.reason == MOVED:
                         saved.put_back(entry)
@@ -144,29 +150,50 @@ class Bridge:
         wait: float = 0,
         progress: Progress = silent,
         say: Callable[[str], None] = print,
+        workers: Elsewhere | None = None,
     ) -> Certificate:
         """Pull, then push, under the remote's lease; the certificate is kept. With `export` the pull is an ExportRun, `since` is its own.
 
-        Raises Busy where another sync of this remote runs. A remote that fails ends the sync with a certificate that says so: what was done
-        is done, and the next run goes on from there.
+        `workers` read the types side by side, but for an export, and send the push in slices. Raises Busy where another sync of this remote
+        runs, WorkFailed where a worker fails. A remote that fails ends the sync with a certificate that says so: what was done is done, and
+        the next run goes on from there.
         """
         remote = self.remotes.get(name)
         with self._certified(name, wait, say) as (held, certificate), self._visit(remote) as visit:
+            shared = Shared(self.state, self.repository.database, name, held, workers, progress) if workers else None
             if pull:
-                self._pull(visit, held, certificate, progress, export, since)
+                self._pull(visit, held, certificate, progress, export, since, shared)
             if push:
                 seed(self.repository, self.remotes, remote)
                 if not pull:
                     self._look_for_deletions(visit, certificate)
                 certificate.pulled.add(seek.sought(visit, self.people, self._pusher(visit).owed(), self._receiver(visit)))
-                self._send(visit, held, self._pusher(visit).plan(), certificate, progress)
+                self._send(visit, held, self._push_plan(visit, certificate), certificate, progress, shared=shared)
         return certificate
+
+    def read_type(self, name: str, reading: Reading, work: Work, check: Callable[[], None]) -> Tally:
+        """Read one type for a pull that another process began and ends; what became of its resources. Raises RemoteError, Busy."""
+        type, account = reading.part.type, Certificate(name, self.clock())
+        with self._visit(self.remotes.get(name)) as visit:
+            visit.edge.known.update(reading.known)
+            cursors, receiver = Cursors(self.state, name, only=type), self._receiver(visit)
+            run = PullRun(visit, self.repository, cursors, account, receiver.resources, receiver.deletions, silent, check)
+            for _ in run.one(reading.part, reading.started, reading.scope):
+                cursors.keep(work.session, work.fence)
+        return account.pulled
+
+    def send_some(self, name: str, planned: Sequence[tuple[str, str]], check: Callable[[], None]) -> Sender:
+        """Send some of what a push owes, given as our Type/id and what was planned: the sender knows what became of it. Raises Busy."""
+        with self._visit(self.remotes.get(name)) as visit, self._sending(visit, check) as sender, suppress(RemoteError):
+            found = (self.repository.find(*reference.split("/")) for reference, _ in planned)
+            sender.carry_out(self._pusher(visit).plan_of(filter(None, found)))
+        return sender
 
     @contextmanager
     def _certified(self, name: str, wait: float = 0, say: Callable[[str], None] = print) -> Iterator[tuple[lease.Lease, Certificate]]:
         """The remote's lease, and a certificate that is kept however it ends."""
         certificate = Certificate(name, self.clock(), by=self.by, failure=STOPPED)
-        with lease.hold(self.state, name, self.clock, wait=wait, say=say) as held, self.repository.using(held.session):
+        with remote_lease.hold(self.state, name, wait=wait, say=say) as held, self.repository.using(held.session):
             try:
                 yield held, certificate
                 certificate.failure = ""
@@ -174,7 +201,7 @@ class Bridge:
                 certificate.failure = error.text
                 raise
             finally:
-                certificate.ended = self.clock()
+                certificate.ended, certificate.questions = self.clock(), self.people.unsure(name)
                 self.certificates.keep(certificate)
 
     def resend(self, name: str, letters: Iterable[Letter], progress: Progress = silent) -> Certificate:
@@ -189,6 +216,8 @@ class Bridge:
 
     @contextmanager
     def _visit(self, remote: Remote) -> Iterator[Visit]:
+        if remote.rate:
+            gate(remote.url, remote.rate).share(Ration(self.state, remote.name, remote.rate).turn)
         with remote.client() as asking:
             claimed = asking.capability()
         profile = kept(self.state, remote.name)
@@ -210,10 +239,27 @@ class Bridge:
         contested = in_conflict or {conflict["reference"] for _, conflict in self.conflicts.all(visit.remote.name)}.__contains__
         return Pusher(self.repository, visit.remote, visit.capability, contested, seeded, kept_back)
 
+    def _push_plan(self, visit: Visit, certificate: Certificate, in_conflict: Callable[[str], bool] | None = None) -> list[Entry]:
+        """What a push has to do, with what the remote made for us and never told us of."""
+        pusher = self._pusher(visit, in_conflict)
+        planned = pusher.plan()
+        found = seek.forgotten(visit, planned, self._receiver(visit))
+        certificate.pulled.add(found)
+        return pusher.plan() if found else planned
+
     def _in_conflict(self, remote: Remote) -> Callable[[str], bool]:
         return lambda reference: self.conflicts.is_open(remote.name, reference)
 
-    def _pull(self, visit: Visit, held: lease.Lease, certificate: Certificate, progress: Progress, export: bool, since: str | None) -> None:
+    def _pull(
+        self,
+        visit: Visit,
+        held: lease.Lease,
+        certificate: Certificate,
+        progress: Progress,
+        export: bool,
+        since: str | None,
+        shared: Shared | None,
+    ) -> None:
         receiver, cursors = self._receiver(visit), Cursors(self.state, visit.remote.name)
         exported, first = Exported(self.state, visit.remote.name, self.clock), partial(self._read_again, visit, receiver)
         take, drop = receiver.resources, receiver.deletions
@@ -222,7 +268,10 @@ class Bridge:
             intake = Intake(visit, self.repository, take, drop)
             steps = ExportRun(visit, intake, exported, cursors, certificate, progress, held.check, first, since).batches()
         else:
-            steps = PullRun(visit, self.repository, cursors, certificate, take, drop, progress, held.check, first).entries()
+            run = PullRun(visit, self.repository, cursors, certificate, take, drop, progress, held.check, first)
+            if shared:
+                run.turns = partial(turns, shared, visit, cursors, certificate.pulled)
+            steps = run.entries()
         for _ in steps:
             cursors.keep(held.session)
         receiver.arrivals.settle()
@@ -253,9 +302,12 @@ class Bridge:
 
     def _look_for_deletions(self, visit: Visit, certificate: Certificate) -> None:
         """Learn what the remote deleted before writing to it: HAPI answers an update of a deleted resource by making it again."""
-        types = {stored.type for stored in self._pusher(visit).owed() if stored.link(visit.remote.name)}
-        cursors, receiver = Cursors(self.state, visit.remote.name), self._receiver(visit)
-        deletions = Deletions(visit, {type: since for type in types if (since := cursors.of(type).since)})
+        name = visit.remote.name
+        cursors, receiver = Cursors(self.state, name), self._receiver(visit)
+        # Of a type that was never read there is no time since when it could be told.
+        since = {type: read for type in remote_keys.owed_types(self.repository.database, name) if (read := cursors.of(type).since)}
+        types = {stored.type for stored in self._pusher(visit).owed() if stored.link(name)} & since.keys() if since else set()
+        deletions = Deletions(visit, {type: since[type] for type in types})
         for type in sorted(types):
             certificate.pulled.add(receiver.deletions(type, deletions.told(type)))
 
@@ -267,8 +319,9 @@ class Bridge:
         certificate: Certificate,
         progress: Progress,
         exact: bool = False,
+        shared: Shared | None = None,
     ) -> list[Entry]:
-        """Send these; what became of each."""
+        """Send these, or have them sent; what became of each."""
         done, total = 0, sum(entry.action in ("create", "update", "delete") for entry in entries)
 
         def count(more: int) -> None:
@@ -276,14 +329,23 @@ class Bridge:
             done += more
             progress("push", done, total)
 
-        with ExitStack() as stack:
-            more = (stack.enter_context(client(visit.remote, visit.strategy)) for _ in range(visit.remote.concurrency - 1))
-            sender = replace(self._sender(visit, [visit.client, *more], held.check), done=count, exact=exact)
+        with self._sending(visit, held.check) as sender:
+            sender = replace(sender, done=count, exact=exact)
             try:
-                sender.send(entries)
+                if shared:
+                    slices.send(shared, self._pusher(visit), sender, entries)
+                else:
+                    sender.send(entries)
             finally:
                 certificate.pushed.add(sender.ends.values())
         return [*sender.ends.values()]
+
+    @contextmanager
+    def _sending(self, visit: Visit, check: Callable[[], None]) -> Iterator[Sender]:
+        """A sender with as many connections as may be used at once."""
+        with ExitStack() as stack:
+            more = (stack.enter_context(client(visit.remote, visit.strategy)) for _ in range(visit.remote.concurrency - 1))
+            yield self._sender(visit, [visit.client, *more], check)
 
     def _sender(self, visit: Visit, clients: Sequence[FhirClient], check: Callable[[], None]) -> Sender:
         ledger = Ledger(self.repository, Letters(self.state, self.clock), self.conflicts, visit.remote, visit.edge, visit.single)

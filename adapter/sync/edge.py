@@ -41,9 +41,10 @@ def own_id(raw: Raw) -> str | None:
     return None
 
 
-def own_search(type: str, id: str = "") -> dict[str, str]:
-    """The search for the resource of this type that a casebridge made, or without an id for all of them."""
-    return {"_tag": f"{OWN_ID}|{id or _BORN}"} if type in _TAGGED else {"identifier": f"{OWN_ID}|{id}"}
+def own_search(type: str, *ids: str) -> dict[str, str]:
+    """The search for the resources of this type that a casebridge made under these ids, or without ids for all of them."""
+    name, every = ("_tag", _BORN) if type in _TAGGED else ("identifier", "")
+    return {name: ",".join(f"{OWN_ID}|{id}" for id in ids or (every,))}
 
 
 def knows_own(capability: Capability, type: str) -> bool:

@@ -87,6 +87,17 @@ class Tally:
         self.fetched.update(other.fetched)
         self.reasons.update(other.reasons)
 
+    def document(self) -> dict[str, Any]:
+        """As the store remembers it."""
+        counts = {type: dict(each) for type, each in self.counts.items()}
+        # As pairs: a reason is a sentence, and a field's name may hold no full stop.
+        return {"counts": counts, "expected": self.expected, "fetched": dict(self.fetched), "reasons": [*map(list, self.reasons.items())]}
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> "Tally":
+        counts = {type: Counter(each) for type, each in document["counts"].items()}
+        return Tally(counts, document["expected"], Counter(document["fetched"]), Counter(dict(document["reasons"])))
+
     @property
     def types(self) -> list[str]:
         """The types of which there is something to tell."""

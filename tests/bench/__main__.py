@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.bench import load, mapping, pull, push, workers
+from tests.bench import load, mapping, pull, push, workers, worklist
 from tests.bench.figures import Report, Skipped, machine
 
 WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]] = {
@@ -14,6 +14,7 @@ WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]
     "pull": (pull.run, "first pull of all of a HAPI server as a ratio to a bare download of the same pages, and a second pull"),
     "push": (push.run, "push to an empty HAPI server as a ratio to a bare client that sends the same requests"),
     "workers": (workers.run, "the same import by one process and by two workers (needs redis-server)"),
+    "worklist": (worklist.run, "worklist and caseload among 1,000, 10,000 and 100,000 cases, and the readmission measure over them"),
 }
 
 
@@ -31,7 +32,7 @@ def main() -> int:
         "Exit code: 0 all goals reached, 1 one was missed or the work was not done right. What cannot be run here is said and skipped.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="*", metavar="mapping|load|pull|push|workers", help="what to measure; all of it if nothing is named")
+    parser.add_argument("what", nargs="*", metavar="|".join(WHAT), help="what to measure; all of it if nothing is named")
     parser.add_argument("--rounds", type=int, default=5, help="how often (default: 5)")
     parser.add_argument("--json", action="store_true", help="the figures as JSON instead of tables")
     wanted = parser.parse_args()

@@ -3,8 +3,10 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -18,20 +20,23 @@ from tests.bench.figures import Figure, Report
 from tests.bench.sides import Store, store
 
 GOAL = 3.0
+_MEGABYTE = 1_000_000
+_LOOK = 0.02
 Documents = dict[str, list[dict[str, Any]]]
 
 
 def run(rounds: int, say: Callable[[str], None]) -> list[Report]:
     """Each round: an import into an empty database, and its documents inserted into another; one round before is not counted."""
     name, texts = data.small()
-    loads, bares, cpus, faults = [], [], [], []
+    loads, bares, cpus, peaks, faults = [], [], [], [], []
     with TemporaryDirectory(prefix="casebridge-bench-") as folder, store() as client:
         _write(Path(folder), texts)
         for turn in range(rounds + 1):
             say(f"load: round {turn} of {rounds}" if turn else "load: a round to warm up")
             ours = Repository(client[f"bench_{uuid4().hex}"])
             began, busy = time.perf_counter(), _cpu(client)
-            report = load(ours, [Path(folder)])
+            with _resident() as sizes:
+                report = load(ours, [Path(folder)])
             took, worked = time.perf_counter() - began, _cpu(client) - busy
             documents = {type: list(ours.collection(type).find({})) for type in ours.types()}
             bare, least = _bare(client, documents)
@@ -41,14 +46,35 @@ def run(rounds: int, say: Callable[[str], None]) -> list[Report]:
                 loads.append(took)
                 bares.append(bare)
                 cpus.append(worked / least)
+                peaks.append(max(sizes) / _MEGABYTE)
     figures = [
         Figure("import, ratio to the bare insert_many", "times", [load / bare for load, bare in zip(loads, bares, strict=True)], GOAL),
         Figure("the same by the CPU time of both processes (ours alone where the store is not ours)", "times", cpus),
         Figure("import, resources a second", "", [len(texts) / each for each in loads]),
+        Figure("import, peak resident memory of our process, the bench's own data in it", "MB", peaks),
         Figure("bare insert_many, documents a second", "", [len(texts) / each for each in bares]),
     ]
     what = f"{len(texts)} resources ({name}), in transactions of {BATCH}"
     return [Report("Load: NDJSON files into an empty database", what, figures, faults)]
+
+
+@contextmanager
+def _resident() -> Iterator[list[int]]:
+    """The resident memory of this process from now on, in bytes, looked at every few milliseconds until the context is left."""
+    process, left = psutil.Process(), Event()
+    sizes = [process.memory_info().rss]
+
+    def look() -> None:
+        while not left.wait(_LOOK):
+            sizes.append(process.memory_info().rss)
+
+    looking = Thread(target=look, name="bench-memory", daemon=True)
+    looking.start()
+    try:
+        yield sizes
+    finally:
+        left.set()
+        looking.join()
 
 
 def _write(folder: Path, texts: Sequence[bytes]) -> None:

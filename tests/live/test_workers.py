@@ -1,10 +1,12 @@
-"""An import divided among worker processes by a real Redis server of the tests' own; one of them is killed in the midst."""
+"""Imports and syncs shared by worker processes, with a real Redis server of the tests' own; one of them is killed in the midst."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +16,11 @@ from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.store.verify import verify
+from adapter.sync.bridge import Bridge
+from adapter.sync.remotes.remote import Remote
 from adapter.sync.workers import jobs
 from tests.live.redis_server import redis_server
+from tests.sync.hospital import hospital_server
 from tests.sync.test_load import a_folder_with_everything, content
 
 PATIENCE = 120
@@ -131,3 +136,102 @@ def repository_with_some(database: Any) -> Repository:
     raw = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
     repository.commit([Change("Patient", f"p{number}", raw, 0) for number in range(20)])
     return repository
+
+
+@pytest.fixture
+def ward(database: Any, new_database: Callable[[], Any]) -> Iterator[tuple[Repository, Bridge]]:
+    """A hospital with its repository, and a casebridge that knows it."""
+    theirs = new_database()
+    with hospital_server(theirs) as url:
+        bridge = Bridge(database)
+        bridge.remotes.add(Remote("hospital", url, bundle_size=10, page_size=50))
+        yield Repository(theirs), bridge
+
+
+def crowded(repository: Repository) -> dict[str, int]:
+    """Patients, and much about them; every resource carries a mark of its own. How many there are of each type."""
+    made = {"Patient": 60, "Observation": 900, "Condition": 600, "Procedure": 300}
+    for type, number in made.items():
+        changes = []
+        for n in range(number):
+            raw: dict[str, Any] = {"resourceType": type, "identifier": [{"system": "urn:example:mark", "value": f"{type}-{n}"}]}
+            if type == "Patient":
+                raw["name"] = [{"family": "Kanarifugl"}]
+            else:
+                raw |= {"subject": {"reference": f"Patient/Patient-{n % 60}"}, "code": {"text": "Kanarifugl"}}
+                raw |= {} if type == "Condition" else {"status": "final" if type == "Observation" else "completed"}
+            changes.append(Change(type, f"{type}-{n}", raw, 0))
+        for start in range(0, number, 100):
+            repository.commit(changes[start : start + 100])
+    return made
+
+
+def marks(repository: Repository) -> Counter[str]:
+    """How often each mark is there, on what is not deleted."""
+    there = (stored for type in repository.types() for stored in repository.scan(type) if not stored.deleted)
+    return Counter(each["value"] for stored in there for each in stored.raw["identifier"] if each["system"] == "urn:example:mark")
+
+
+def two_workers_of_which_one_is_killed(start: Start, bridge: Bridge, task: str, filled: Repository) -> subprocess.Popen[str]:
+    """A sync that two workers share; who asked for it. One of the two is killed when both are at work and some have come where they go."""
+    crowd = [start("worker") for _ in range(2)]
+    for worker in crowd:
+        assert worker.stderr
+        assert worker.stderr.readline() == "Working. Ctrl-C stops it.\n"
+    coordinator = start("sync", "hospital", "--json")
+    until(lambda: set(holders(bridge.repository).values()) == {worker.pid for worker in crowd} and len(marks(filled)) > 300)
+    assert {each["task"] for each in jobs.listed(bridge.repository)} == {task}
+    crowd[0].kill()
+    assert crowd[0].wait(PATIENCE) == -signal.SIGKILL
+    return coordinator
+
+
+def test_a_worker_killed_in_the_midst_of_a_pull_is_replaced_and_all_is_here_once(ward, start):
+    hospital, bridge = ward
+    made = crowded(hospital)
+    code, out, err = said(two_workers_of_which_one_is_killed(start, bridge, "pull", bridge.repository))
+    assert code == 0, err
+    certificate = json.loads(out)
+    assert certificate["clean"]
+    assert {type: row["fetched"] for type, row in certificate["pull"].items() if row["fetched"]} == made
+    assert marks(bridge.repository) == marks(hospital)
+    assert set(marks(bridge.repository).values()) == {1}
+    assert [finding for finding in verify(bridge.repository) if not finding.note] == []
+    assert jobs.listed(bridge.repository) == []
+    again = bridge.sync("hospital", say=lambda _: None)
+    assert again.clean
+    assert (again.pulled.written, again.pushed.written) == (0, 0)
+
+
+def test_a_worker_killed_in_the_midst_of_a_push_is_replaced_and_all_is_there_once(ward, start):
+    hospital, bridge = ward
+    made = crowded(bridge.repository)
+    code, out, err = said(two_workers_of_which_one_is_killed(start, bridge, "push", hospital))
+    assert code == 0, err
+    certificate = json.loads(out)
+    assert certificate["clean"]
+    assert certificate["push"] == {type: {"create": number} for type, number in made.items()}
+    assert marks(hospital) == marks(bridge.repository)
+    assert set(marks(hospital).values()) == {1}
+    for repository in (bridge.repository, hospital):
+        assert [finding for finding in verify(repository) if not finding.note] == []
+    again = bridge.sync("hospital", say=lambda _: None)
+    assert again.clean
+    assert (again.pulled.written, again.pushed.written) == (0, 0)
+
+
+def test_a_sync_killed_while_workers_share_it_is_ended_by_the_next(ward, start):
+    hospital, bridge = ward
+    made = crowded(hospital)
+    for _ in range(2):
+        start("worker")
+    coordinator = start("sync", "hospital", "--json")
+    until(lambda: len(holders(bridge.repository)) == 2 and len(marks(bridge.repository)) > 300)
+    coordinator.kill()
+    assert coordinator.wait(PATIENCE) == -signal.SIGKILL
+    code, out, err = said(start("sync", "hospital", "--json"))
+    assert code == 0, err
+    assert json.loads(out)["clean"]
+    assert marks(bridge.repository) == marks(hospital)
+    assert sum(marks(bridge.repository).values()) == sum(made.values())
+    assert [finding for finding in verify(bridge.repository) if not finding.note] == []

@@ -116,6 +116,18 @@ def test_a_link_made_by_another_sync_since_is_not_written_over(repository):
     assert repository.read("Patient", "a").links == (first,)
 
 
+def test_where_only_links_and_outbox_change_the_rest_of_the_document_stays(repository):
+    raw = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
+    repository.commit([Change("Patient", "p1", raw, 0)])
+    patients = repository.collection("Patient")
+    before = patients.find_one({"_id": "p1"})
+    link = Link("hospital", "Patient/1000", "3", 1)
+    repository.commit([Change("Patient", "p1", raw, 1, links=(link,), owed=("hospital",))])
+    assert patients.find_one({"_id": "p1"}) == {**before, "links": [link.document()], "outbox": ["hospital"]}
+    repository.commit([Change("Patient", "p1", raw, 1, links=(), sent="hospital")])
+    assert patients.find_one({"_id": "p1"}) == before
+
+
 def test_an_index_that_is_written_anew_takes_no_link_and_no_mark_back(repository):
     before = make(repository, owed=("hospital",))
     link = Link("hospital", "Patient/1", "1", 1)

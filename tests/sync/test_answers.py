@@ -11,7 +11,7 @@ from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.sync.pushing.dead import Letters
 from adapter.sync.remotes.remote import Remote
-from tests.sync.faulty import Exchange, Fault, Proxy, changes, says
+from tests.sync.faulty import Exchange, Fault, Proxy, changes, commits_and_drops, says
 from tests.sync.hospital import hospital_server
 from tests.sync.world import World
 from tests.sync.world import world as make_world
@@ -139,3 +139,49 @@ def test_giving_up_a_refusal_gives_up_no_later_change(side: World) -> None:
     letters.give_up(letters.refused("hospital", later, later.reference, RemoteFatal("refused", http_status=422)), side.bridge.repository)
     assert list(side.bridge.repository.owed("hospital")) == []
     assert list(letters.all()) == []
+
+
+def says_no_body(reply: dict[str, Any]) -> None:
+    for entry in reply.get("entry", ()):
+        entry.pop("resource", None)
+
+
+def vanishes(proxy: Proxy, id: Callable[[], str]) -> Callable[[Exchange], None]:
+    """Before it is read, the hospital deletes it."""
+
+    def act(exchange: Exchange) -> None:
+        with FhirClient(f"http://{proxy.behind.netloc}{proxy.behind.path}") as direct:
+            direct.delete("Patient", id())
+        exchange.answer(exchange.forward())
+
+    return act
+
+
+def test_what_is_deleted_there_before_it_is_read_back_does_not_keep_the_others(side: World, proxy: Proxy) -> None:
+    for id in ("one", "two", "three"):
+        make(side, id)
+    made: list[str] = []
+
+    def read(exchange: Exchange) -> None:
+        made.append(exchange.path.partition("/Patient/")[2].partition("/")[0])
+        vanishes(proxy, lambda: made[0])(exchange)
+
+    proxy.faults = [Fault(changes(says_no_body), method="POST", body='"Bundle"'), Fault(read, method="GET", path="/Patient/", times=1)]
+    assert side.sync(pull=False).pushed.total("create") == 3
+    assert not list(side.bridge.repository.owed("hospital"))
+    proxy.mend()
+    assert side.sync().pulled.total("delete") == 1
+    assert sum(not stored.deleted for stored in side.bridge.repository.scan("Patient")) == 2
+
+
+def test_a_create_that_finds_one_which_is_deleted_before_it_is_read_does_not_keep_the_others(side: World, proxy: Proxy) -> None:
+    make(side, "one")
+    proxy.fault(commits_and_drops, method="POST", times=2)
+    with pytest.raises(RemoteTemporary):
+        side.sync(pull=False)
+    make(side, "two")
+    [found] = [raw["id"] for page in side.hospital.search("Patient", {}) for raw in page.entries]
+    proxy.fault(vanishes(proxy, lambda: found), method="GET", path=f"/Patient/{found}", times=1)
+    certificate = side.sync(pull=False)
+    assert (certificate.pushed.total("create"), certificate.pushed.total("skip")) == (1, 1)
+    assert [stored.id for stored in side.bridge.repository.owed("hospital")] == ["one"]

@@ -84,3 +84,23 @@ def test_what_was_set_aside_keeps_its_id_and_references_lead_to_it_when_it_is_re
     world.bridge.resend("hospital", Letters(world.bridge.state, utc_now).all("hospital"))
     assert [stored.id for stored in world.bridge.repository.scan("Goal")] == [goal]
     assert world.bridge.repository.read("Goal", goal).raw["subject"]["reference"] == f"Patient/{patient}"
+
+
+def test_what_is_fetched_because_others_refer_to_it_leads_to_what_was_made_while_we_pull(world: World, proxy: Proxy) -> None:
+    world.bridge.remotes.change("hospital", {"reference_depth": 1})
+    subject = world.patient_there()
+    made_by_another(world, str(uuid4()), str(uuid4()))
+    role, person = str(uuid4()), str(uuid4())
+
+    def act() -> None:
+        doctor = world.hospital.create(with_own_id({"resourceType": "Practitioner", "name": [{"family": "Kanarifugl"}]}, person))
+        raw = {"resourceType": "PractitionerRole", "practitioner": {"reference": f"Practitioner/{doctor.id}"}}
+        held = world.hospital.create(with_own_id(raw, role))
+        goal = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "Kanarifugl"}}
+        by = {"subject": {"reference": f"Patient/{subject['id']}"}, "expressedBy": {"reference": f"PractitionerRole/{held.id}"}}
+        world.hospital.create(goal | by)
+
+    meanwhile(proxy, act, "Goal")
+    world.sync(push=False)
+    assert proxy.faults == [], "it was made in the midst of the pull"
+    assert world.bridge.repository.read("PractitionerRole", role).raw["practitioner"]["reference"] == f"Practitioner/{person}"

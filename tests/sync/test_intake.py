@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from adapter.store.documents import Change
+from adapter.sync.edge import with_own_id
 from tests.sync.bulk_server import Made, ndjson
 from tests.sync.exporting import SIZE, Scene, exporting, settings
 
@@ -138,3 +140,17 @@ def test_what_was_born_here_is_recognised_in_an_export(scene: Scene) -> None:
     certificate = scene.export()
     assert certificate.clean
     assert len([*scene.bridge.repository.scan("Patient")]) == SIZE + 1
+
+
+@pytest.mark.parametrize("level", ["system", "Patient"])
+def test_what_was_born_in_a_casebridge_keeps_its_id_in_references_though_the_export_has_no_file_of_it(scene: Scene, level: str) -> None:
+    doctor = str(uuid4())
+    body = {"resourceType": "Practitioner", "name": [{"family": "Kanarifugl"}]}
+    made = scene.hospital.create(with_own_id(body, doctor))
+    goal = scene.there("Goal")[0]
+    scene.hospital.update({**goal, "expressedBy": {"reference": f"Practitioner/{made.id}"}}, if_match=goal["meta"]["versionId"])
+    settings(scene, export=level)
+    scene.prepare()
+    scene.export()
+    found = [stored.raw["expressedBy"]["reference"] for stored in scene.bridge.repository.scan("Goal") if "expressedBy" in stored.raw]
+    assert found == [f"Practitioner/{doctor}"]

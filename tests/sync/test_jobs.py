@@ -106,7 +106,7 @@ def test_a_job_that_is_offered_often_is_done_once(repository, database, done, mo
 
 def test_a_job_that_another_is_at_is_left_to_it(repository, done):
     state = State(repository.database)
-    with lease.hold(state, "job:note:1", utc_now):
+    with lease.hold(state, "job:note:1"):
         with pytest.raises(Busy):
             jobs.here(noting(done), repository, [note(1)], nothing)
         assert left(repository) == [("note:1", "running", 0)]
@@ -122,7 +122,7 @@ def test_the_job_of_a_dead_worker_is_offered_again_at_once(repository, done, cro
     def die_first(ids: Sequence[str]) -> None:
         offers.append(list(ids))
         if len(offers) == 1:
-            assert lease.Lease(state, "job:note:1", utc_now).take()
+            assert lease.Lease(state, "job:note:1").take()
             held = state.get("leases", "job:note:1") or {}
             state.put("leases", "job:note:1", {**held, "pid": NO_PROCESS})
         else:
@@ -186,7 +186,7 @@ def test_a_worker_that_lost_its_lease_writes_no_more(repository):
     def lose(work: Work, arguments: Arguments) -> None:
         held = state.get("leases", "job:note:1") or {}
         state.put("leases", "job:note:1", {**held, "until": utc_now() - timedelta(seconds=1)})
-        assert lease.Lease(state, "job:note:1", utc_now).take()
+        assert lease.Lease(state, "job:note:1").take()
         try:
             work.check()
         except (Busy, GivenBack) as error:
@@ -197,6 +197,47 @@ def test_a_worker_that_lost_its_lease_writes_no_more(repository):
     jobs.perform({"note": lose}, repository, "note:1")
     assert caught == [Busy]
     assert (state.get("jobs", "note:1") or {})["status"] == "waiting"
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_a_worker_has_under_way_is_not_written_when_its_job_is_taken_over_or_dropped(repository, taken):
+    """Its lease holds, as it seems to for a process that stood still between its look at it and its write."""
+    state, caught = State(repository.database), list[str]()
+
+    def take_away(work: Work, arguments: Arguments) -> None:
+        if taken:
+            state.put("jobs", "note:1", {**(state.get("jobs", "note:1") or {}), "token": "another's"})
+        else:
+            state.drop("jobs", "note:1")
+        for write in (
+            lambda: work.repository.commit([Change("Patient", "a", patient("a"), 0)]),
+            lambda: state.put_all("cursors", {"clinic:Patient": {"remote": "clinic"}}, work.session, work.fence),
+        ):
+            with pytest.raises(Busy) as raised:
+                write()
+            caught.append(raised.value.text)
+        work.check()
+        raise raised.value
+
+    jobs.remember(state, [note(1)], repository)
+    jobs.perform({"note": take_away}, repository, "note:1")
+    assert len(caught) == 2
+    assert repository.find("Patient", "a") is None
+    assert state.get("cursors", "clinic:Patient") is None
+    assert [(id, status) for id, status, _ in left(repository)] == ([("note:1", "waiting")] if taken else [])
+
+
+def test_what_a_task_returns_is_given_to_who_asked_and_whether_it_is_begun_again_to_the_task(repository):
+    begun: list[bool] = []
+
+    def give(work: Work, arguments: Arguments) -> dict[str, Any]:
+        begun.append(work.again)
+        if not work.again:
+            raise GivenBack("The process is asked to end.")
+        return {"what": arguments["what"]}
+
+    assert jobs.here({"note": give}, repository, [note(1)], nothing) == {"note:1": {"what": 1}}
+    assert begun == [False, True]
 
 
 def test_an_import_by_workers_leaves_what_one_process_leaves(new_database, tmp_path, crowd, database, monkeypatch):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from adapter.config import OWN_ID
 from adapter.errors import Busy
 from adapter.store.documents import Change
 from adapter.sync import lease
+from adapter.sync.bridge import Bridge
 from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Proxy
 from tests.sync.world import World
@@ -133,16 +134,41 @@ def test_the_lease_of_a_killed_sync_is_taken_over_at_once(world, proxy, casebrid
 def test_what_a_killed_sync_left_open_in_the_store_is_ended_by_the_next(world):
     """MongoDB keeps the open transaction of a dead client, and what it wrote locked, for a minute."""
     state, made = world.bridge.state, make_here(world)
-    dead = lease.Lease(state, "hospital", utc_now)
+    dead = lease.Lease(state, "hospital")
     assert dead.take()
     state.swap("leases", "hospital", {}, {**(state.get("leases", "hospital") or {}), "pid": 2**22 + 1})
     dead.session.start_transaction()
     patients = world.bridge.repository.database["Patient"]
     patients.update_one({"_id": made}, {"$set": {"local.left": "open"}}, session=dead.session)
-    with lease.hold(state, "hospital", utc_now), pytest.raises(OperationFailure, match="NoSuchTransaction|aborted"):
+    with lease.hold(state, "hospital"), pytest.raises(OperationFailure, match="NoSuchTransaction|aborted"):
         dead.session.commit_transaction()
     assert world.sync().clean
     assert found_there(world, made) == 1
+
+
+def ahead() -> datetime:
+    return utc_now() + timedelta(hours=1)
+
+
+def test_a_process_whose_clock_is_ahead_takes_no_lease_that_is_held(world, database):
+    with lease.hold(world.bridge.state, "hospital"), pytest.raises(Busy):
+        Bridge(database, ahead).sync("hospital", say=lambda _: None)
+
+
+def test_a_lease_that_has_run_out_by_the_stores_clock_is_taken_over(world):
+    state = world.bridge.state
+    assert lease.Lease(state, "hospital").take()
+    state.swap("leases", "hospital", {}, {**(state.get("leases", "hospital") or {}), "until": state.now()})
+    assert lease.Lease(state, "hospital").take()
+
+
+@pytest.mark.parametrize("where", [{"processes": "another container"}, {"processes": None}, {"host": "another.example"}])
+def test_a_holder_whose_process_could_not_be_seen_from_here_is_not_taken_for_dead(world, where):
+    """Two containers, or two machines, can have one name; then the number of a process says nothing about the other's."""
+    state, unseen = world.bridge.state, {"pid": 2**22 + 1, **where}
+    assert lease.Lease(state, "hospital").take()
+    state.swap("leases", "hospital", {}, {**(state.get("leases", "hospital") or {}), **unseen})
+    assert not lease.Lease(state, "hospital").take()
 
 
 def test_a_lease_that_was_lost_stops_the_writer(world, proxy):
@@ -155,7 +181,7 @@ def test_a_lease_that_was_lost_stops_the_writer(world, proxy):
     def take_over(exchange: Exchange) -> None:
         held = state.get("leases", "slow") or {}
         state.put("leases", "slow", {**held, "until": utc_now() - timedelta(seconds=1)})
-        assert lease.Lease(state, "slow", utc_now).take()
+        assert lease.Lease(state, "slow").take()
         exchange.answer(exchange.forward())
 
     proxy.fault(take_over, method="POST", path="Patient", times=1)

@@ -233,7 +233,7 @@ def test_who_was_overtaken_writes_nothing_and_counts_nothing(repository, tmp_pat
 def test_the_same_import_is_not_run_twice_at_a_time(repository, tmp_path):
     path = ndjson(tmp_path / "a.ndjson", *patients(1))
     with (
-        lease.hold(State(repository.database), name_of([path]), repository.clock),
+        lease.hold(State(repository.database), name_of([path])),
         pytest.raises(Busy, match=r"Another import of these files is running; try again when it has ended\."),
     ):
         load(repository, [path])

@@ -6,13 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from adapter.errors import Conflict, Invalid
+from adapter.errors import Conflict, Invalid, VersionConflict
 from adapter.fhir.client import FhirClient
 from adapter.fhir.references import walk
 from adapter.fhir.resource import content, same
 from adapter.store.documents import Change, Stored
+from adapter.store.repository import Repository
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
+from adapter.sync.certificates.kept import waiting
 from adapter.sync.people.parting import split
 from adapter.sync.people.people import People
 from adapter.sync.rehearsal.saved_plan import read as saved_plan
@@ -92,6 +94,7 @@ def holds_together(world: World) -> None:
 
 
 def test_one_person_at_two_hospitals_is_one_here(clinics):
+    """C-26"""
     first, second = clinics
     one, two = patient(first, "1"), patient(second, "1", telecom=[{"system": "phone", "value": "1"}])
     observation(first, f"Patient/{one['id']}")
@@ -144,7 +147,8 @@ def test_a_doubt_is_a_question_and_both_are_kept_apart_until_it_is_answered(clin
     [(id, question)] = questions(first)
     here, other = first.here(one), second.here(two)
     assert (question["here"], question["other"]) == (here.reference, other.reference)
-    assert second.sync().clean
+    again = second.sync()
+    assert (again.holds, again.clean, again.questions) == (True, False, 1)
     assert len(questions(first)) == 1
     first.bridge.people.link(question["here"], question["other"], by="supervisor")
     assert questions(first) == []
@@ -160,6 +164,19 @@ def test_a_doubt_is_a_question_and_both_are_kept_apart_until_it_is_answered(clin
     assert len([each for each in everybody(first) if each.raw.get("active") is not False]) == 1
     assert second.hospital.count("Patient", {}) == 1
     holds_together(first)
+
+
+def test_a_certificate_is_not_clean_while_a_question_about_a_person_is_open(clinics):
+    first, second = clinics
+    patient(first, ssn="1", name=[{"family": "Kanarifugl"}])
+    assert first.sync().clean
+    patient(second, ssn="1", birthDate="1950-01-02")
+    certificate = second.sync()
+    assert (certificate.holds, certificate.clean, certificate.questions) == (True, False, 1)
+    assert waiting(second.bridge.certificates.get("second")[1]) == 1
+    [(id, found)] = second.bridge.people.questions.all()
+    second.bridge.people.questions.answer(id, "different", by="supervisor")
+    assert second.sync().clean
 
 
 def test_different_is_remembered_until_the_identifiers_change(clinics):
@@ -575,3 +592,50 @@ def test_a_saved_plan_that_finds_somebody_known_keeps_the_link_so_that_it_can_be
     split(first.bridge.people, id, by="supervisor")
     assert "telecom" not in read(first, person).raw
     assert second.here(two).reference == union["loser"]
+
+
+def edits_first(world: World, monkeypatch: pytest.MonkeyPatch, stored: Stored, other: Stored, times: int) -> None:
+    """Somebody writes the first just before each of so many commits about the two."""
+    commit, left = Repository.commit, iter(range(times))
+
+    def late(self: Repository, changes: Any, **options: Any) -> Any:
+        if {stored.id, other.id} <= {change.id for change in changes} and (number := next(left, None)) is not None:
+            now = read(world, stored)
+            commit(self, [Change(now.type, now.id, {**now.raw, "language": f"x-{number}"}, now.version)])
+        return commit(self, changes, **options)
+
+    monkeypatch.setattr(Repository, "commit", late)
+
+
+def test_two_of_whom_one_is_edited_while_they_are_linked_are_linked_all_the_same(clinics, monkeypatch):
+    world, _ = clinics
+    one, two = person_here(world), person_here(world)
+    edits_first(world, monkeypatch, two, one, 2)
+    world.bridge.people.link(one.reference, two.reference, by="supervisor")
+    assert read(world, two).raw["active"] is False
+    assert read(world, two).raw["language"] == "x-1"
+
+
+def test_two_who_keep_changing_are_not_linked_and_that_is_said(clinics, monkeypatch):
+    world, _ = clinics
+    one, two = person_here(world), person_here(world)
+    edits_first(world, monkeypatch, two, one, 100)
+    with pytest.raises(VersionConflict, match="nothing was done, and the same command tries again"):
+        world.bridge.people.link(one.reference, two.reference, by="supervisor")
+    assert "active" not in read(world, two).raw
+
+
+def test_a_merge_at_the_hospital_of_two_who_keep_changing_does_not_end_the_sync(clinics, monkeypatch):
+    first, _ = clinics
+    one, two = patient(first, "1"), patient(first, card="7", birthDate="1950")
+    first.sync()
+    survivor, loser = first.here(one), first.here(two)
+    goal_here(first, loser.reference)
+    first.sync()
+    merge_there(first, one, two)
+    with monkeypatch.context() as busy:
+        edits_first(first, busy, loser, survivor, 100)
+        assert first.sync().holds
+    assert not first.bridge.people.unions.gave_way(loser.reference)
+    assert first.sync().holds
+    assert first.bridge.people.unions.gave_way(loser.reference)

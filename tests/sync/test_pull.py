@@ -13,7 +13,7 @@ from adapter.errors import RemoteTemporary, RemoteUnauthorised
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
-from adapter.sync.pulling.pages import ahead
+from adapter.sync.pulling.pages import AHEAD, ahead
 from tests.sync import ward as lacking
 from tests.sync.faulty import Exchange, changes, says
 from tests.sync.test_two_sides import changed
@@ -206,7 +206,7 @@ def test_nobody_fetches_ahead_for_a_reader_that_is_gone():
             asked.append(number)
             yield number
 
-    with ahead(numbers()) as items:
+    with ahead(numbers(), lambda _: AHEAD // 4) as items:
         assert next(items) == 0
     for thread in [each for each in threading.enumerate() if each.name == "pull-ahead"]:
         thread.join(timeout=30)

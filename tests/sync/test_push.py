@@ -250,6 +250,7 @@ def test_a_web_page_for_one_resource_does_not_keep_the_others(scene: Scene) -> N
 
 
 def test_a_type_that_we_may_not_write_does_not_keep_the_others(scene: Scene) -> None:
+    """B-05"""
     scene.knows()
     subject = {"subject": {"reference": f"Patient/{scene.people(1)[0]}"}}
     for number in range(5):

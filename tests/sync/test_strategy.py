@@ -15,7 +15,7 @@ from adapter.sync.remotes import profile as profiles
 from adapter.sync.remotes.profile import Finding, Profile
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.strategy import RULES, Strategy, believed, client, strategy
-from tests.sync.faulty import Fault, Proxy, commits_and_drops, drops_header
+from tests.sync.faulty import Exchange, Fault, Proxy, commits_and_drops, drops_header
 from tests.sync.hospital import hospital_server
 from tests.sync.world import world as make_world
 
@@ -116,6 +116,29 @@ def test_where_if_match_is_not_heeded_a_write_over_what_moved_is_a_conflict(care
         # What happens to who trusts the remote's claim.
         trusting.update(old, if_match=made.version)
         assert "gender" not in looking.read("Patient", made.id).raw
+
+
+def test_where_if_match_is_not_heeded_a_write_whose_answer_is_lost_is_made_once(careless: Proxy) -> None:
+    with wary(careless) as looking, FhirClient(f"http://{careless.behind.netloc}{careless.behind.path}") as direct:
+        made = direct.create(PATIENT)
+        careless.faults = [Fault(commits_and_drops, method="PUT", times=1), *careless.faults]
+        written = looking.update({**PATIENT, "id": made.id, "active": True}, if_match=made.version)
+        assert written.version == direct.read("Patient", made.id).version == "2"
+
+
+def test_where_if_match_is_not_heeded_nobody_is_overwritten_after_an_answer_was_lost(careless: Proxy) -> None:
+    with wary(careless) as looking, FhirClient(f"http://{careless.behind.netloc}{careless.behind.path}") as direct:
+        made = direct.create(PATIENT)
+
+        def lost(exchange: Exchange) -> None:
+            exchange.forward()
+            now = direct.read("Patient", made.id)
+            direct.update({**now.raw, "gender": "other"}, if_match=now.version)
+
+        careless.faults = [Fault(lost, method="PUT", times=1), *careless.faults]
+        with pytest.raises(RemoteConflict):
+            looking.update({**PATIENT, "id": made.id, "active": True}, if_match=made.version)
+        assert direct.read("Patient", made.id).raw["gender"] == "other"
 
 
 def test_where_if_none_exist_is_not_heeded_a_create_is_looked_for_and_never_repeated_blindly(careless: Proxy) -> None:

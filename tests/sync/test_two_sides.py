@@ -17,6 +17,7 @@ def changed(tally: Tally) -> dict[str, int]:
 
 
 def test_a_second_sync_writes_nothing_on_either_side(world):
+    """B-02"""
     patient = world.patient_there()
     first = world.sync()
     assert first.holds
@@ -174,7 +175,7 @@ def test_what_is_made_here_is_pushed_once_with_its_references(world):
 
 
 def test_a_push_whose_answer_was_lost_makes_no_double(world, monkeypatch):
-    """The remote has committed and we die before we keep its ids: the next run finds what it made."""
+    """B-03: The remote has committed and we die before we keep its ids: the next run finds what it made."""
     lost = uuid4().hex
     make_here(world, "Patient", lost, name=[{"use": "official", "family": "Kanarifugl"}])
     commit = world.bridge.repository.commit

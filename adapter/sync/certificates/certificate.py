@@ -24,6 +24,8 @@ class Certificate:
     """Who ran it: the user of the process."""
     failure: str = ""
     """Why the sync stopped before its end; what was done until then is done."""
+    questions: int = 0
+    """How many questions about who is who were open at its end: until each is answered, one person may be two, or be kept back."""
 
     def adds_up(self, type: str) -> bool:
         """Whether every resource of this type that the remote counted was read and has an end."""
@@ -38,7 +40,7 @@ class Certificate:
     def clean(self) -> bool:
         """Whether nothing waits for a person either."""
         waiting = sum(tally.total(action) for tally in (self.pulled, self.pushed) for action in ("conflict", "dead"))
-        return self.holds and waiting == 0
+        return self.holds and waiting + self.questions == 0
 
     def rows(self) -> list[tuple[str, dict[str, int], bool]]:
         """Per type: the columns of the pull, and whether they add up."""
@@ -71,6 +73,7 @@ class Certificate:
             "by": self.by,
             "holds": self.holds,
             "failure": self.failure,
+            "questions": self.questions,
             "pull": {type: {**row, "adds up": fine} for type, row, fine in self.rows()},
             "push": {type: dict(counts) for type, counts in sorted(self.pushed.counts.items())},
             "failed": dict(self.pulled.failed),

@@ -67,4 +67,4 @@ def checksum(id: str, body: Document) -> str:
 
 def waiting(body: dict[str, Any]) -> int:
     """How much waited for a person at its end."""
-    return len(body.get("conflicts", ())) + len(body.get("dead letters", ()))
+    return len(body.get("conflicts", ())) + len(body.get("dead letters", ())) + int(body.get("questions", 0))

@@ -66,6 +66,7 @@ def _facts(id: str, body: Document) -> str:
         "began": body["started"],
         "ended": body["ended"] or "did not",
         "run by": body.get("by") or "not kept",
+        "open questions about who is who": body.get("questions", "not kept"),
         "casebridge": body.get("casebridge") or "not kept",
     }
     rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>' for name, value in facts.items())

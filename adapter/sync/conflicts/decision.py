@@ -57,12 +57,13 @@ def decided(repository: Repository, stored: Stored, found: Document, winners: Ma
 
 def agreed_before(repository: Repository, stored: Stored, found: Document) -> Base:
     """What both sides agreed on before a conflict. Raises Invalid where that is no longer known."""
+    if found.get("base"):
+        # No link says it: an answer was lost.
+        held = parse(found["base"])
+        return Base(held, held)
     if link := stored.link(found["remote"]):
         return agreed(repository, stored, link)
-    if not found.get("base"):
-        raise Invalid("The resource is no longer linked to this remote; run a pull first.")
-    first = parse(found["base"])
-    return Base(first, first)
+    raise Invalid("The resource is no longer linked to this remote; run a pull first.")
 
 
 def ruled(found: Document) -> dict[str, str]:

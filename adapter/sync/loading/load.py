@@ -78,7 +78,7 @@ def load(
     Busy where the same import is running, TooLarge where there are more than fit into one transaction, WorkFailed.
     """
     found, state, name = files(paths), State(repository.database), name_of(paths)
-    with lease.hold(state, name, repository.clock, work="import of these files") as held, repository.using(held.session):
+    with lease.hold(state, name, work="import of these files") as held, repository.using(held.session):
         if atomic:
             return _load_all(repository, Import(state, "", (Source(str(path), path, None) for path in found), {}), limit, progress)
         with importing(state, name, found, repository.clock, held.session, again=again, say=say, progress=progress) as work:

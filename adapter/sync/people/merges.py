@@ -1,7 +1,7 @@
 """Duplicates that a remote merged: ours follow where nothing speaks against it, and else a person is asked."""
 
 from adapter import log
-from adapter.errors import Busy, Conflict
+from adapter.errors import Busy, Conflict, VersionConflict
 from adapter.store.documents import Document, Stored
 from adapter.sync.people.identity import compare
 from adapter.sync.people.people import People
@@ -66,8 +66,8 @@ def _differ(first: Stored, second: Stored, remote: Remote) -> bool:
 def _link(people: People, remote: Remote, id: str, first: Stored, second: Stored) -> None:
     try:
         people.link(first.reference, second.reference, by=f"{MERGED}, {remote.name}", held=frozenset({remote.name}))
-    except Busy:
-        # Another remote of theirs is being synced: the next sync of this one tries again.
+    except (Busy, VersionConflict):
+        # Another remote of theirs is being synced, or somebody keeps changing them: the next sync of this one tries again.
         return
     except Conflict as error:
         log.event("people.not_followed", question=id, error=type(error).__name__)

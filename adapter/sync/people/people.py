@@ -21,7 +21,6 @@ from adapter.mapping.merge import merge
 from adapter.store.documents import Change, Document, Link, Stored
 from adapter.store.repository import Also, Repository
 from adapter.store.state import State
-from adapter.sync import lease
 from adapter.sync.base import agreed
 from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.people.identity import FACTS
@@ -30,6 +29,7 @@ from adapter.sync.people.questions import Questions, pair_id
 from adapter.sync.people.repoint import followed, referring, turning
 from adapter.sync.people.unions import LINKING, SPLIT, Unions, page
 from adapter.sync.plan import Entry
+from adapter.sync.workers import remote_lease
 
 _AT_ONCE = 50
 _PASSES = 5
@@ -47,26 +47,31 @@ class People:
         """Make one of two, given as `Type/id`: the first stays, the second gives way to it. Returns the id to take it back by.
 
         `held` are remotes whose lease the caller has. Where it was stopped before its end, the same call ends it. Raises NotFound or Gone,
-        Invalid or Conflict where they cannot be one, Busy where a remote of theirs is being synced.
+        Invalid or Conflict where they cannot be one, Busy where a remote of theirs is being synced, VersionConflict where somebody keeps
+        changing them.
         """
         id = pair_id(survivor, loser)
         first, second = self._pair(survivor, loser)
         with self.quiet({link.remote for link in (*first.links, *second.links)} - held):
             union = self.unions.find(id)
             if union is None or union["status"] == SPLIT:
-                union = self._united(id, *self._pair(survivor, loser), by, union)
+                union = self._unite(id, survivor, loser, by, union)
             elif union["survivor"] != survivor or union["status"] != LINKING:
                 raise Invalid(f"These two are linked already, by {id}.")
             self.finish({id: union})
         log.event("people.linked", link=id, type=first.type)
         return id
 
+    def unsure(self, remote: str) -> int:
+        """How many questions a person has yet to answer before it is known who is who at a remote; not those of who gave way since."""
+        return sum(not any(map(self.unions.gave_way, (found["here"], found["other"]))) for found in self.questions.open_for(remote))
+
     def quiet(self, remotes: Iterable[str]) -> ExitStack:
         """The leases of these remotes: no sync of theirs goes by who was who before. Raises Busy."""
         stack = ExitStack()
         with stack:
             for name in sorted(remotes):
-                stack.enter_context(lease.hold(self.state, name, self.clock))
+                stack.enter_context(remote_lease.hold(self.state, name))
             return stack.pop_all()
 
     def _pair(self, survivor: str, loser: str) -> tuple[Stored, Stored]:
@@ -74,6 +79,13 @@ class People:
         if type != other_type or type not in FACTS or one == two:
             raise Invalid(f"What can be linked are two resources of one type, as TYPE/ID; of {', '.join(FACTS)}.")
         return self.repository.read(type, one), self.repository.read(type, two)
+
+    def _unite(self, id: str, survivor: str, loser: str, by: str, before: Document | None) -> Document:
+        """The ledger's page, when the two are written; they are looked at anew where somebody wrote one of them meanwhile."""
+        for _ in range(_PASSES):
+            with suppress(VersionConflict):
+                return self._united(id, *self._pair(survivor, loser), by, before)
+        raise VersionConflict("The two kept changing while they were to be linked; nothing was done, and the same command tries again.")
 
     def _united(self, id: str, first: Stored, second: Stored, by: str, before: Document | None) -> Document:
         """Write the two, with what the one that stays takes over, and the ledger's page."""

@@ -92,9 +92,13 @@ class Questions:
         """Take a question back."""
         self._state.drop("questions", id)
 
-    def waiting(self, remote: str, reference: str) -> bool:
-        """Whether a person has yet to say if one of ours is one that a remote has."""
-        return any(True for _ in self._state.all("questions", {"here": reference, "remote": {"$in": [remote, ""]}, "status": OPEN}))
+    def waiting(self, remote: str) -> set[str]:
+        """Those of ours of whom a person has yet to say if they are one that a remote has."""
+        return {question["here"] for _, question in self._state.all("questions", {"remote": {"$in": [remote, ""]}, "status": OPEN})}
+
+    def open_for(self, remote: str) -> Iterator[Document]:
+        """Those that a person has yet to answer and this remote raised, or that are about all remotes."""
+        return (found for _, found in self._state.all("questions", {"remote": {"$in": [remote, ""]}, "status": OPEN}))
 
     def answer(self, id: str, answer: str, *, by: str, session: ClientSession | None = None) -> None:
         """Keep what a person says. Raises NotFound, or Invalid where that has been said already."""

@@ -107,6 +107,10 @@ class Unions:
         wanted = list(references)
         return {name for name, _ in self._state.all("union_of", {"_id": {"$in": wanted}})} if wanted else set()
 
+    def all_gone(self) -> set[str]:
+        """All of ours that gave way to another."""
+        return {name for name, _ in self._state.all("union_of") if "|" not in name}
+
     def came(self, key: str, survivor: str, step: Document, session: ClientSession | None = None) -> None:
         """Remember a step of one of ours that came by a union from a remote's resource, such as `hospital|Patient/1000`.
 

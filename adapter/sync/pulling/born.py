@@ -63,19 +63,18 @@ class Born:
         found, capability = {}, self.visit.capability
         for type, references in by_type.items():
             if type not in UNSYNCED and knows_own(capability, type) and "_id" in capability.search_params(type):
-                here = _here(self.repository, self.visit.edge, type, references)
-                found[type] = [reference for reference in references if reference not in here]
+                found[type] = absent(self.repository, self.visit.edge, type, references)
         return found
 
 
 def know(repository: Repository, edge: Edge, type: str, found: Iterable[tuple[str, str]]) -> None:
     """Make known (Type/id there, our id) of what was born in a casebridge; what came before that was known keeps the id it has here."""
     new = {there: id for there, id in found if there not in edge.known}
-    here = _here(repository, edge, type, new) if new else set()
-    edge.known.update({there: id for there, id in new.items() if there not in here})
+    edge.known.update({there: new[there] for there in absent(repository, edge, type, new)})
 
 
-def _here(repository: Repository, edge: Edge, type: str, references: Iterable[str]) -> set[str]:
-    """Those of a remote's resources that are here under the ids that are made of theirs."""
-    ids = {edge.made_id(reference): reference for reference in references}
-    return {ids[document["_id"]] for document in by_id(repository.collection(type), ids, {"_id": 1})}
+def absent(repository: Repository, edge: Edge, type: str, references: Iterable[str]) -> list[str]:
+    """Those of a remote's resources, given as Type/id there, that are not here, in their order."""
+    ids = {reference: edge.local_id(reference) for reference in references}
+    here = {document["_id"] for document in by_id(repository.collection(type), ids.values(), {"_id": 1})} if ids else set()
+    return [reference for reference, id in ids.items() if id not in here]

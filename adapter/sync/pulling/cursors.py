@@ -11,7 +11,7 @@ from datetime import datetime
 from pymongo.client_session import ClientSession
 
 from adapter.store.documents import Document
-from adapter.store.state import State
+from adapter.store.state import Fence, State
 
 _KIND = "cursors"
 
@@ -36,12 +36,20 @@ def digest(*parts: str) -> str:
 
 
 class Cursors:
-    """The cursors of one remote. What is moved is kept by `keep`, all at once."""
+    """The cursors of one remote. What is moved is kept by `keep`, all at once.
 
-    def __init__(self, state: State, remote: str) -> None:
+    With `only`, of who reads this type while others read the others: what is left to be fetched stays with the type's own cursor.
+    """
+
+    def __init__(self, state: State, remote: str, only: str = "") -> None:
         self._state, self._remote = state, remote
-        self._documents = dict(state.all(_KIND, {"remote": remote}))
+        self._left = f"{remote}:{only or '@left'}"
         self._moved: dict[str, Document] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Learn what others have kept; for who has nothing to keep."""
+        self._documents = dict(self._state.all(_KIND, {"remote": self._remote}))
 
     def of(self, type: str) -> Cursor:
         """How far this type was read."""
@@ -54,23 +62,28 @@ class Cursors:
 
     def left(self) -> list[str]:
         """Type/id there of what was referred to and is still to be fetched."""
-        return list(self._documents.get(self._name("left"), {}).get("references", ()))
+        return sorted({reference for body in self._documents.values() for reference in body.get("references", ())})
 
     def move(self, type: str, cursor: Cursor, patients: Iterable[str] = ()) -> None:
         """This type was read so far, for these patients."""
-        self._put(f"{self._remote}:{type}", vars(cursor))
+        name = f"{self._remote}:{type}"
+        self._put(name, {**self._documents.get(name, {}), **vars(cursor)})
         if (listed := sorted(patients)) and self._name(cursor.scope) not in self._documents:
             self._put(self._name(cursor.scope), {"patients": listed})
 
     def leave(self, references: Iterable[str]) -> None:
-        """This is still to be fetched."""
-        listed = sorted(references)
-        if listed != self.left():
-            self._put(self._name("left"), {"references": listed})
+        """This is still to be fetched, of all that is; with `only`, of what its resources refer to."""
+        now = {self._left: sorted(references)}
+        if self._left == self._name("left"):
+            now = {name: [] for name, body in self._documents.items() if body.get("references")} | now
+        for name, listed in now.items():
+            before = self._documents.get(name, {})
+            if listed != before.get("references", []):
+                self._put(name, {**before, "references": listed})
 
-    def keep(self, session: ClientSession) -> None:
+    def keep(self, session: ClientSession, fence: Fence = lambda _: None) -> None:
         """Write what was moved, all or none."""
-        self._state.put_all(_KIND, self._moved, session)
+        self._state.put_all(_KIND, self._moved, session, fence)
         self._moved.clear()
 
     def forget_scopes(self) -> None:

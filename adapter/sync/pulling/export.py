@@ -12,11 +12,13 @@ from typing import Any
 
 from adapter import log
 from adapter.clock import instant
-from adapter.errors import Invalid, RemoteGone, RemoteTemporary
+from adapter.errors import Invalid, RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir.bulk import Bulk, Manifest, Running
 from adapter.fhir.ndjson import Line, Place
+from adapter.fhir.outcome import ends_all
+from adapter.store.documents import UNSYNCED
 from adapter.sync.certificates.certificate import Certificate
-from adapter.sync.edge import knows_own
+from adapter.sync.edge import knows_own, own_search
 from adapter.sync.pulling.born import know
 from adapter.sync.pulling.cursors import Cursor, Cursors
 from adapter.sync.pulling.exported import Exported, Job
@@ -169,7 +171,7 @@ class ExportRun:
         self.first()
         doubt = min(job.begun, told.time) if job.resumed or self._read_before() else None
         unread = {part: account.place for part, account in accounts.items() if not account.ended}
-        with ahead(self._lines(unread, token=told.token)) as batches:
+        with ahead(self._lines(unread, token=told.token), _size) as batches:
             for part, lines in batches:
                 self.check()
                 account, type = accounts[part], part.file.type
@@ -199,11 +201,17 @@ class ExportRun:
                 yield part, batch
             yield part, []
 
-    def _learn(self, types: set[str]) -> None:
-        """Who was born in a casebridge, before anything that refers to it comes."""
-        for type in types:
-            if knows_own(self.visit.capability, type):
+    def _learn(self, exported: set[str]) -> None:
+        """Who was born in a casebridge, before anything that refers to it comes: of types without a file too, which others refer to."""
+        able = [type for type in self.visit.capability.types if type not in UNSYNCED and knows_own(self.visit.capability, type)]
+        there = counts(self.visit.client, {type: own_search(type) for type in able})
+        for type in (type for type in able if there[type] != 0):
+            try:
                 know(self.intake.repository, self.visit.edge, type, own_ids(self.visit.single, type, {}))
+            except RemoteFatal as error:
+                # We may not search a type that is not ours to have.
+                if type in exported or ends_all(error):
+                    raise
 
     def _read_before(self) -> bool:
         """Whether anything may have come from the remote before, by which the export could be outdated."""
@@ -228,6 +236,11 @@ class ExportRun:
         for type in able if not self.certificate.pulled.expected.get(FAULTS) else ():
             if self.certificate.adds_up(type) and there.get(type, 0) == 0:
                 self.cursors.move(type, Cursor(since))
+
+
+def _size(batch: tuple[Part, list[Line]]) -> int:
+    """The bytes of some lines."""
+    return sum(line.place.length for line in batch[1])
 
 
 def _asked(remote: Remote) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 A run that was stopped, however, leaves these behind; the next one goes on from there. What they say was read is in the store.
 """
 
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -80,24 +79,12 @@ class Exported:
         found = self._state.get(_PLACES, self._key(job, file))
         if found is None:
             return Account()
-        tally = Tally(fetched=Counter(found["fetched"]), reasons=Counter(dict(found["reasons"])))
-        tally.counts = {type: Counter(counts) for type, counts in found["counts"].items()}
-        tally.expected = found["expected"]
-        return Account(Place(**found["place"]), found["ended"], tally)
+        return Account(Place(**found["place"]), found["ended"], Tally.of(found))
 
     def keep(self, job: Job, file: str, account: Account) -> None:
         """Keep how far a file was read: only after what was read of it has been committed."""
-        tally = account.tally
-        counts = {type: dict(each) for type, each in tally.counts.items()}
-        # As pairs: a reason is a sentence, and a field's name may hold no full stop.
-        told = {
-            "counts": counts,
-            "expected": tally.expected,
-            "fetched": dict(tally.fetched),
-            "reasons": [*map(list, tally.reasons.items())],
-        }
         place = {"place": asdict(account.place), "ended": account.ended}
-        self._state.put(_PLACES, self._key(job, file), {"remote": self._remote, **place, **told})
+        self._state.put(_PLACES, self._key(job, file), {"remote": self._remote, **place, **account.tally.document()})
 
     def _key(self, job: Job, file: str) -> str:
         # With the job's id: whoever lost the lease and lives on cannot speak of the files of another export.

@@ -20,8 +20,9 @@ T = TypeVar("T")
 
 # How often a search is made in one pull before its pages that expire are a failure.
 _SEARCHES = 3
-# Two pages and the end of a type are fetched before they are asked for.
-_AHEAD = 3
+AHEAD = 8 * 1024 * 1024
+"""Bytes of text that are fetched before they are asked for, give or take a page: some pages of 500 resources. Fewer, and nobody works while
+a remote is slow: HAPI 8.8 lets half a second pass before it answers a next link that follows at once."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +103,53 @@ def of_part(reads: Iterator[Read], number: int) -> Iterator[tuple[int, Page]]:
         yield each.search, each.found
 
 
+def size(each: Read) -> int:
+    """The bytes that it holds."""
+    return each.found.size if isinstance(each.found, Page) else 0
+
+
+class _Held(Queue[tuple[int, bool, Any]]):
+    """A queue that is full by the bytes of its items; each counts for one more."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes + len(self.queue)
+
+    def _put(self, item: tuple[int, bool, Any]) -> None:
+        super()._put(item)
+        self._bytes += item[0]
+
+    def _get(self) -> tuple[int, bool, Any]:
+        item = super()._get()
+        self._bytes -= item[0]
+        return item
+
+
 @contextmanager
-def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """The same items, the next ones being fetched while one is worked on; who leaves the context before the end stops that."""
-    queue: Queue[tuple[bool, Any]] = Queue(maxsize=_AHEAD)
+def ahead(items: Iterator[T], size: Callable[[T], int]) -> Iterator[Iterator[T]]:
+    """The same items, the next ones being fetched while one is worked on; who leaves the context before the end stops that.
+
+    `size` tells the bytes of an item: no more are fetched while AHEAD of them wait.
+    """
+    queue = _Held(maxsize=AHEAD)
     left = Event()
 
     def fetch() -> None:
         try:
             for item in items:
-                queue.put((True, item))
+                queue.put((size(item), True, item))
                 if left.is_set():
                     return
-            queue.put((False, None))
+            queue.put((0, False, None))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
-            queue.put((False, error))
+            queue.put((0, False, error))
 
     def taken() -> Iterator[T]:
         while True:
-            more, item = queue.get()
+            _, more, item = queue.get()
             if more:
                 yield item
                 continue

@@ -12,7 +12,7 @@ from adapter.mapping.derived import is_derived
 from adapter.mapping.merge import Base, diff, merge
 from adapter.store.documents import UNSYNCED, Link, Stored
 from adapter.store.repository import Repository
-from adapter.sync.base import agreed, first_version
+from adapter.sync.base import agreed, first_version, taken, unsent
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.conflicts.witness import Witness
 from adapter.sync.edge import Edge, own_id, own_search
@@ -157,6 +157,9 @@ class Puller:
     def _moved(self, entry: Entry, stored: Stored, link: Link) -> Entry:
         base = agreed(self.repository, stored, link)
         theirs = entry.theirs or {}
+        versions = [*unsent(self.repository, stored, link, base, self.remote.owners)]
+        if held := taken(self.client, self.edge, versions, link, theirs, str(entry.version)):
+            base, entry = held, replace(entry, base=held.theirs)
         if same(content(base.theirs), content(theirs)):
             return replace(entry, action="link")
         if stored.deleted:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pymongo.client_session import ClientSession
 
 from adapter.clock import Clock
-from adapter.errors import CasebridgeError, RemoteError, VersionConflict
+from adapter.errors import Busy, CasebridgeError, RemoteError, VersionConflict
 from adapter.fhir.resource import Raw, content, dumps, same
 from adapter.store.documents import CURRENT, TRANSACTION_BYTES, Change, Link, Stored
 from adapter.store.repository import Repository
@@ -44,7 +44,7 @@ class Receiver:
     def _resources(self, type: str, raws: list[Raw]) -> list[Entry]:
         try:
             return self._attempt(lambda: self.puller.plan(type, raws))
-        except (VersionConflict, RemoteError):
+        except (VersionConflict, RemoteError, Busy):
             raise
         except CasebridgeError as error:
             if len(raws) > 1:

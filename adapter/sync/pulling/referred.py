@@ -5,11 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapter.fhir.resource import Raw
-from adapter.store.by_id import by_id
 from adapter.store.documents import UNSYNCED
 from adapter.store.repository import Repository
-from adapter.sync.edge import own_id
-from adapter.sync.pulling.born import know
+from adapter.sync.pulling.born import absent
 from adapter.sync.pulling.pull import in_order
 from adapter.sync.pulling.scope import Scope
 from adapter.sync.remotes.visit import Visit
@@ -70,7 +68,6 @@ class Referred:
         self.reasons[f"referred to, and not there: a {type}"] += len(found) - len(there)
         self.reasons[f"referred to, and not shown to us: a {type}"] += len(references) - len(found)
         self.reasons[f"referred to, and of a patient out of the scope: a {type}"] += len(there) - len(admitted)
-        know(self.repository, self.visit.edge, type, ((f"{type}/{raw['id']}", id) for raw in admitted if (id := own_id(raw))))
         return admitted
 
     def _absent(self) -> Mapping[str, list[str]]:
@@ -79,9 +76,4 @@ class Referred:
         for reference in sorted(self.wanted - self.met):
             by_type[reference.partition("/")[0]].append(reference)
         able = {type: each for type, each in by_type.items() if self.visit.capability.supports(type, "read") and type not in UNSYNCED}
-        return {type: absent for type, each in able.items() if (absent := self._not_here(type, each))}
-
-    def _not_here(self, type: str, references: list[str]) -> list[str]:
-        ids = {reference: self.visit.edge.local_id(reference) for reference in references}
-        here = {document["_id"] for document in by_id(self.repository.collection(type), ids.values(), {"_id": 1})}
-        return [reference for reference, id in ids.items() if id not in here]
+        return {type: some for type, each in able.items() if (some := absent(self.repository, self.visit.edge, type, each))}

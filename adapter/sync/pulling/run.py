@@ -29,6 +29,7 @@ from adapter.sync.remotes.visit import Visit
 # References that are kept for the next pull: some megabytes, of the 16 that a document may have.
 _LEFT = 100_000
 
+Turns = Callable[[list[Part], datetime, Scope], Iterator[list[Part]]]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is (0 if not known)."""
 
@@ -50,6 +51,8 @@ class PullRun:
     """Raises when we may no longer write."""
     first: Callable[[], None] = lambda: None
     """Called when it is known who was born in a casebridge, before anything is taken."""
+    turns: Turns = lambda parts, *_: iter([parts])
+    """Which types are read here, in turns; between them others may read the rest, of which it says in the certificate what became."""
     _born: Born = field(init=False)
 
     def entries(self) -> Iterator[list[Entry]]:
@@ -61,7 +64,6 @@ class PullRun:
         if not readable:
             return
         started = self._time_there(readable)
-        self._born = Born(self.visit, self.repository, started - timedelta(seconds=self.visit.remote.overlap))
         scope = scope_of(self.visit)
         searches = Searches(self.visit, self.repository, self.cursors, scope, started, self._linked if self.visit.remote.depth else {})
         parts = searches.parts()
@@ -69,22 +71,11 @@ class PullRun:
         self._tell(scope, searches)
         self.first()
         reasons = self.certificate.pulled.reasons
-        referred = Referred(self.visit, self.repository, scope, set(self.cursors.left()), reasons)
-        deletions = Deletions(self.visit, {part.type: part.before.since for part in parts if part.before.since}, reasons)
-        with pages.ahead(pages.read(self.visit.client, parts)) as reads:
-            for number, part in enumerate(parts):
-                ended: set[str] = set()
-                try:
-                    if (yield from self._part(part, pages.of_part(reads, number), ended, referred)) > 1:
-                        yield self._slipped(part, deletions, ended, referred)
-                    compared, entries = self._deleted(part, deletions, ended, started)
-                except RemoteError as error:
-                    if ends_all(error):
-                        raise
-                    failed[part.type] = error
-                    continue
-                self._move(part, started if compared else part.before.compared, referred)
-                yield entries
+        referred = Referred(self.visit, self.repository, scope, set(), reasons)
+        deletions = self._deletions(parts)
+        for some in self.turns(parts, started, scope):
+            referred.wanted.update(self.cursors.left())
+            yield from self._types(some, started, referred, deletions, failed)
         for type, resources in referred.steps():
             yield self._referred(type, resources, referred)
         self.cursors.leave(sorted(referred.left)[:_LEFT])
@@ -94,6 +85,42 @@ class PullRun:
         yield []
         if failed:
             raise next(iter(failed.values()))
+
+    def one(self, part: Part, started: datetime, scope: Scope) -> Iterator[list[Entry]]:
+        """What became of one type, for a pull that another began at `started`, who follows the references. Raises RemoteError."""
+        referred = Referred(self.visit, self.repository, scope, set(), self.certificate.pulled.reasons)
+        failed: dict[str, RemoteError] = {}
+        yield from self._types([part], started, referred, self._deletions([part]), failed)
+        if failed:
+            raise failed[part.type]
+
+    def _deletions(self, parts: Sequence[Part]) -> Deletions:
+        since = {part.type: part.before.since for part in parts if part.before.since}
+        return Deletions(self.visit, since, self.certificate.pulled.reasons)
+
+    def _types(
+        self, parts: list[Part], started: datetime, referred: Referred, deletions: Deletions, failed: dict[str, RemoteError]
+    ) -> Iterator[list[Entry]]:
+        """What became of these types; `failed` gets those that could not be read."""
+        self._born = Born(self.visit, self.repository, started - timedelta(seconds=self.visit.remote.overlap))
+        with pages.ahead(pages.read(self.visit.client, parts), pages.size) as reads:
+            for number, part in enumerate(parts):
+                ended: set[str] = set()
+                try:
+                    read = yield from self._part(part, pages.of_part(reads, number), ended, referred)
+                    if read > 1:
+                        yield self._slipped(part, deletions, ended, referred)
+                    compared, entries = self._deleted(part, deletions, ended, started)
+                except RemoteError as error:
+                    if ends_all(error):
+                        raise
+                    failed[part.type] = error
+                    continue
+                self._move(part, started if compared else part.before.compared, referred)
+                # The cursors of types that had nothing wait for the next that is kept: each write of their own would take 3 ms.
+                if read or entries:
+                    yield entries
+        yield []
 
     def _time_there(self, readable: Sequence[str]) -> datetime:
         """The remote's time, told with a page of the first type that it shows us."""
@@ -176,7 +203,6 @@ class PullRun:
         found = [raw for raw in self.visit.single.reads(missed).values() if raw] if missed else []
         if not found:
             return []
-        self._born.learn(type, found)
         entries = self._referred(type, found, referred)
         ended.update(str(entry.there) for entry in entries)
         tally.expected[type] = len({f"{type}/{id}" for id in now or ()} | ended)
@@ -188,8 +214,10 @@ class PullRun:
         present = self._present(part, deletions, ended, started) if self.certificate.adds_up(part.type) else None
         if present is not None:
             gone += deletions.missing(part, self._linked.get(part.type, ()), present)
-        self.check()
-        entries = self.drop(part.type, gone) if gone else []
+        entries = []
+        if gone:
+            self.check()
+            entries = self.drop(part.type, gone)
         self.certificate.pulled.add(entries)
         return present is not None, entries
 
@@ -213,6 +241,7 @@ class PullRun:
     def _referred(self, type: str, resources: list[Raw], referred: Referred) -> list[Entry]:
         """Take what was fetched by id: counted as it was found."""
         self.check()
+        self._born.learn(type, resources)
         entries = self.take(type, resources)
         tally = self.certificate.pulled
         tally.add(entries)

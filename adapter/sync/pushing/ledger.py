@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from adapter.errors import CasebridgeError, RemoteFatal, VersionConflict
+from adapter.errors import CasebridgeError, RemoteFatal, RemoteGone, TooLarge, VersionConflict
 from adapter.fhir.bundle import EntryResult
 from adapter.fhir.client import Fetched, FhirClient
 from adapter.fhir.outcome import ends_all
@@ -12,7 +12,7 @@ from adapter.fhir.resource import Raw, content, content_hash, dumps, same
 from adapter.mapping.merge import diff, merge
 from adapter.store.documents import Change, Link, Stored
 from adapter.store.repository import Repository
-from adapter.sync.base import agreed, first_version
+from adapter.sync.base import agreed, first_version, taken, unsent
 from adapter.sync.conflicts.inbox import Conflicts
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.conflicts.witness import Witness
@@ -34,6 +34,8 @@ class Kept:
     """Made without all of their references: what is missing is owed still, and an update."""
     again: list[Entry] = field(default_factory=list)
     """Creates that found what an earlier, interrupted push had made, and is not as it is to be: now updates."""
+    gone: list[Entry] = field(default_factory=list)
+    """Creates that found one which was deleted there before it was read."""
 
 
 @dataclass
@@ -63,7 +65,11 @@ class Ledger:
                 settled.append((entry, self._retracted(entry, answer) if entry.target else self._forgotten))
                 kept.done.append(entry)
                 continue
-            link, is_new = self._link(entry, answer), entry.action != "create" or answer.status == _CREATED
+            try:
+                link, is_new = self._link(entry, answer), entry.action != "create" or answer.status == _CREATED
+            except RemoteGone:
+                kept.gone.append(entry)
+                continue
             if is_new or link.theirs is None:
                 settled.append((entry, self._settled(link)))
                 (kept.done if link.at else kept.partly).append(entry)
@@ -73,7 +79,11 @@ class Ledger:
         for entry, _ in settled:
             self._mended(entry)
         for entry, link in found:
-            moved = self._found(entry, link)
+            try:
+                moved = self._found(entry, link)
+            except RemoteGone:
+                kept.gone.append(entry)
+                continue
             (kept.again if moved.action == "update" else kept.done).append(moved)
         return kept
 
@@ -109,6 +119,9 @@ class Ledger:
             return replace(entry, action="skip", reason="what it is linked to was changed here meanwhile; the next sync plans it anew")
         base = agreed(self.repository, stored, link)
         moved = replace(entry, stored=stored, theirs=theirs, version=fetched.version or content_hash(fetched.raw))
+        versions = [*unsent(self.repository, stored, link, base, self.remote.owners)]
+        if held := taken(self.client, self.edge, versions, link, theirs, str(moved.version)):
+            base, moved = held, replace(moved, base=held.theirs)
         witness = Witness(self.repository, self.remote, self.edge, self.client)
         decisions = owners(self.remote.owners, theirs)
         newest = witness.newest(moved)
@@ -156,7 +169,13 @@ class Ledger:
             except RemoteFatal as error:
                 if ends_all(error):
                     raise
-        now = self.client.read(entry.type, id)
+        try:
+            now = self.client.read(entry.type, id)
+        except RemoteGone:
+            if found:
+                raise
+            # It was deleted there since: agreed is what was sent, and the next pull learns of the deletion.
+            return entry.target or {}, answer.version or ""
         theirs = self.edge.to_local(now.raw)
         if found or now.version == (answer.version or "") or same(content(theirs), content(entry.target or {})):
             return theirs, _version(now.raw, answer)
@@ -185,13 +204,10 @@ class Ledger:
         return self.replanned(replace(entry, stored=stored))
 
     def _commit_all(self, settled: list[tuple[Entry, Callable[[Stored], Change]]]) -> None:
-        by_type: dict[str, list[str]] = {}
-        for entry, _ in settled:
-            by_type.setdefault(entry.type, []).append(entry.id)
-        now = {(type, id): stored for type, ids in by_type.items() for id, stored in self.repository.find_many(type, ids).items()}
         try:
-            self.repository.commit([change(stored) for entry, change in settled if (stored := now.get((entry.type, entry.id)))])
-        except VersionConflict:
+            # Mostly nobody has written here since they were planned, and if, the commit says so.
+            self.repository.commit([change(entry.stored) for entry, change in settled if entry.stored])
+        except (VersionConflict, TooLarge):
             for entry, change in settled:
                 self._commit(entry, change)
 

@@ -79,6 +79,20 @@ def levels(entries: list[Entry]) -> Iterator[list[Entry]]:
         yield [by_reference[name] for name in level if level[name] == height]
 
 
+def waves(entries: list[Entry]) -> list[list[list[Entry]]]:
+    """The groups in waves: no group of a wave waits for another of it, nor for one of a later wave."""
+    by_reference = {entry.reference: entry for entry in entries}
+    graph = _graph(by_reference)
+    height: dict[str, int] = {}
+    found: list[list[list[Entry]]] = []
+    for circle in circles(graph):
+        above = 1 + max((height[to] for name in circle for to in graph[name] if to in height), default=-1)
+        height.update(dict.fromkeys(circle, above))
+        found += [[]] * (above == len(found))
+        found[above].append([by_reference[name] for name in circle])
+    return found
+
+
 def in_phases(circle: list[Entry]) -> list[Entry]:
     """A circle of creates in an order in which each can be made by itself, without its references to those that come later.
 

@@ -110,7 +110,7 @@ class Outbound:
     def alone(self, entry: Entry) -> bool:
         """Whether it cannot be part of a Bundle: what is there is to be read just before it is changed."""
         changes = entry.action == "update" or (entry.action == "delete" and entry.target is not None)
-        return changes and (by_patch(self.remote, self.capability, entry.type) or _unversioned(entry))
+        return changes and (not entry.changes or by_patch(self.remote, self.capability, entry.type) or _unversioned(entry))
 
     def bundle(self, entries: Iterable[Entry], kind: Callable[[Iterable[Raw]], Raw]) -> Request:
         """The request that carries out all of these; `kind` is bundle.transaction or bundle.batch."""
@@ -153,13 +153,11 @@ class Outbound:
 
         def write(client: FhirClient) -> list[EntryResult]:
             now, match = _expect(client, entry)
-            if not patched:
-                return [_result(client.update(raw, if_match=match))]
             operations = self.operations(now, raw)
             type, id = entry.type, raw["id"]
             if not operations:
                 return [EntryResult(_DONE, type, id, version, None, now, None)]
-            return [_result(client.patch(type, id, operations, if_match=match))]
+            return [_result(client.patch(type, id, operations, if_match=match) if patched else client.update(raw, if_match=match))]
 
         return write
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.capability import Capability
 from adapter.fhir.resource import Raw, content, has_tag, same
-from adapter.mapping.merge import diff, merge
+from adapter.mapping.merge import diff
 from adapter.store.documents import UNSYNCED, Change, Link, Stored
 from adapter.store.repository import Repository
-from adapter.sync.base import agreed
+from adapter.sync.base import agreed, outgoing, unsent
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.plan import Entry
 from adapter.sync.pushing.order import ordered, targets
@@ -18,6 +18,7 @@ from adapter.sync.pushing.retraction import ENTERED_IN_ERROR, retractable, retra
 from adapter.sync.remotes.remote import Remote, Remotes
 
 _RETRACTED = "deleted here; there its status says entered-in-error"
+_WENT_BACK = "changed and changed back here: what is there is looked at, for it can have been told and its answer lost"
 
 
 def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
@@ -25,8 +26,8 @@ def seed(repository: Repository, remotes: Remotes, remote: Remote) -> None:
     if remotes.seeded(remote.name):
         return
     for type in repository.types():
-        for stored in list(repository.scan(type)):
-            if _unsent(stored, remote.name) and remote.name not in stored.outbox:
+        for stored in list(repository.scan(type, {"outbox": {"$ne": remote.name}})):
+            if _unsent(stored, remote.name):
                 raw = None if stored.deleted else stored.raw
                 repository.commit([Change(type, stored.id, raw, stored.version, owed=(remote.name,))])
     remotes.mark_seeded(remote.name)
@@ -89,11 +90,13 @@ class Pusher:
         if link is None:
             return replace(entry, action="create", target=stored.raw)
         base = agreed(self.repository, stored, link)
-        merged = merge(base, stored.raw, base.theirs, keep="theirs", decisions=owners(self.remote.owners, stored.raw))
-        entry = replace(entry, target=merged.raw, theirs=base.theirs, version=link.version)
-        if same(content(merged.raw), content(base.theirs)):
-            return entry
-        return replace(entry, action="update", changes=tuple(diff(base.theirs, merged.raw)))
+        target = outgoing(base, stored.raw, owners(self.remote.owners, stored.raw))
+        entry = replace(entry, target=target, theirs=base.theirs, version=link.version)
+        versions = unsent(self.repository, stored, link, base, self.remote.owners)
+        if changes := tuple(diff(base.theirs, target)):
+            return replace(entry, action="update", changes=changes)
+        went_back = any(not same(content(sent), content(base.theirs)) for _, sent in versions)
+        return replace(entry, action="update", reason=_WENT_BACK) if went_back else entry
 
     def _deletion(self, entry: Entry, stored: Stored, link: Link) -> Entry:
         """What the remote has to be told of what was deleted here, as its settings have it."""

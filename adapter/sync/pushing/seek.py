@@ -1,14 +1,22 @@
-"""Before somebody is made at a remote it is asked, by the trusted identifiers, whether it has them: `ifNoneExist` knows only our own id."""
+"""What a remote has of what we owe it, though nothing here says so: it is asked before a push is planned.
 
+Somebody who is to be made there is looked for by the trusted identifiers, since `ifNoneExist` knows only our own id; what was made there
+by a push whose answer was lost, and is deleted here since, by that id: else it would be forgotten, and stay there for ever.
+"""
+
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 
 from adapter.fhir import bundle as bundles
 from adapter.fhir.resource import Raw
 from adapter.store.documents import Stored
+from adapter.sync.edge import knows_own, own_id, own_search
 from adapter.sync.people.identity import FACTS, OTHER, compare, tokens
 from adapter.sync.people.people import People
 from adapter.sync.people.questions import Doubt, mark, pair_id
 from adapter.sync.plan import Entry
+from adapter.sync.pulling.born import know
 from adapter.sync.pulling.receive import Receiver
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.visit import Visit
@@ -16,6 +24,8 @@ from adapter.sync.remotes.visit import Visit
 WAITING = "may be one that the remote has; a person has yet to say"
 FOUND = "the remote has somebody who may be this one; a sync links them, or asks a person"
 GAVE_WAY = "gave way to another"
+# Ids in one search: 4 KB of an address, of which servers take 8.
+_AT_ONCE = 50
 
 
 def sought(visit: Visit, people: People, owed: Iterable[Stored], receiver: Receiver) -> list[Entry]:
@@ -30,18 +40,37 @@ def sought(visit: Visit, people: People, owed: Iterable[Stored], receiver: Recei
     return [entry for entry in done if entry.action != "unchanged"]
 
 
+def forgotten(visit: Visit, planned: Iterable[Entry], receiver: Receiver) -> list[Entry]:
+    """What became of the remote's resources that were made by us and are deleted here since, of which no answer ever told."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for entry in planned:
+        if entry.stored and entry.stored.deleted and not entry.there and knows_own(visit.capability, entry.type):
+            by_type[entry.type].append(entry.id)
+    done: list[Entry] = []
+    for type, ids in by_type.items():
+        for start in range(0, len(ids), _AT_ONCE):
+            for page in visit.single.search(type, own_search(type, *ids[start : start + _AT_ONCE])):
+                own = {f"{type}/{raw['id']}": id for raw in page.entries if (id := own_id(raw)) in ids}
+                know(receiver.repository, visit.edge, type, own.items())
+                done += receiver.resources(type, [raw for raw in page.entries if f"{type}/{raw['id']}" in own])
+    return done
+
+
 def kept_back(visit: Visit, people: People, *, asks: bool) -> Callable[[Stored], tuple[str, str] | None]:
     """Tells of one of ours that a remote has not, whether it is not to be made there now: what becomes of it, and why.
 
     With `asks` the remote is asked about each, for a plan: nothing is received, so what a sync would find is not known yet.
     """
 
+    # Asked of every person: read once for all of them, when the first is met.
+    gone, waiting = cache(people.unions.all_gone), cache(partial(people.questions.waiting, visit.remote.name))
+
     def end(stored: Stored) -> tuple[str, str] | None:
         if stored.type not in FACTS:
             return None
-        if people.unions.gave_way(stored.reference):
+        if stored.reference in gone():
             return "unchanged", GAVE_WAY
-        if people.questions.waiting(visit.remote.name, stored.reference):
+        if stored.reference in waiting():
             return "skip", WAITING
         return ("skip", FOUND) if asks and _sought(visit, stored) and _unsettled(visit, people, stored) else None
 

@@ -13,7 +13,7 @@ from adapter.fhir.outcome import remote_error
 from adapter.fhir.plain import is_plain
 from adapter.fhir.resource import check_structure, content, same
 from adapter.store.documents import Stored
-from adapter.sync.plan import Entry
+from adapter.sync.plan import SENT, Entry
 from adapter.sync.pushing.lanes import Lanes
 from adapter.sync.pushing.ledger import Ledger
 from adapter.sync.pushing.order import batches, groups, in_phases, levels, targets
@@ -28,6 +28,7 @@ _UNAUTHORISED, _FORBIDDEN, _TOO_LARGE, _DONE = 401, 403, 413, 200
 _IN_A_ROW = 3
 MOVED = "it moved there since it was planned"
 _REFERS = "refers to a resource that the remote has not taken"
+_GONE = "the remote no longer has it; the next pull says what became of it"
 
 
 @dataclass
@@ -57,6 +58,11 @@ class Sender:
 
     def send(self, entries: Iterable[Entry]) -> None:
         """Carry out the entries, given in their order; `ends` says what became of each, also where an error is raised."""
+        self.carry_out(entries)
+        self.conclude()
+
+    def carry_out(self, entries: Iterable[Entry]) -> None:
+        """Carry out some of the entries: those have no end yet that were refused by who knows whom, and perhaps for no fault of theirs."""
         planned = list(entries)
         writes = [entry for entry in planned if entry.action in ("create", "update")]
         deletions = [entry for entry in planned if entry.action == "delete"]
@@ -68,7 +74,20 @@ class Sender:
             self._run(lanes, self._works(writes))
             self._run(lanes, self._works(self._second_phase()))
             self._run(lanes, self._deletions(deletions))
-        self._conclude()
+
+    def took(self, end: Entry) -> None:
+        """Learn what became of a resource that another sent."""
+        self.ends[end.reference] = end
+        self.outbound.links.pop(end.reference, None)
+        if end.there and end.action in SENT:
+            self.outbound.edge.known[end.there] = end.id
+            self.trust()
+        self.done(1)
+
+    def outstanding(self, references: Iterable[str]) -> Iterator[str]:
+        """Those of these, by our Type/id, that have no end yet, or are not there whole."""
+        later = {entry.reference for entry in self._later}
+        return (reference for reference in references if reference not in self.ends or reference in later)
 
     def prepare(self, entries: Iterable[Entry]) -> None:
         """Learn the remote's names for all that the entries refer to.
@@ -207,7 +226,7 @@ class Sender:
             self._keep(taken)
             raise
         if taken:
-            self._trust()
+            self.trust()
         if work.half_of and len(taken) == len(work.entries):
             work.half_of.left -= 1
             if not work.half_of.left:
@@ -232,7 +251,7 @@ class Sender:
         if not taken:
             return
         kept = self.ledger.keep(taken)
-        for entry in (*kept.done, *kept.partly):
+        for entry in (*kept.done, *kept.partly, *(replace(entry, action="skip", reason=_GONE) for entry in kept.gone)):
             self._end(entry)
         if self.exact:
             for entry in kept.again:
@@ -304,32 +323,32 @@ class Sender:
         except Gone:
             self._end(replace(entry, action="skip", reason="it was deleted here meanwhile; the next push tells the remote"))
             return []
-        why = "no longer has it; the next pull says what became of it" if gone else "kept changing it; the next sync tries again"
-        self._end(replace(entry, action="skip", reason=f"the remote {why}"))
+        self._end(replace(entry, action="skip", reason=_GONE if gone else "the remote kept changing it; the next sync tries again"))
         return []
 
     def _refuse(self, entry: Entry, error: CasebridgeError) -> None:
         """Set one aside that the remote refuses. Raises the error where it seems to refuse anything."""
         self.outbound.there(entry.reference)
         if _speaks_fhir(error) and (self._heard or not _is_forbidden(error)):
-            self._trust()
+            self.trust()
             self._end(self.ledger.dead(entry, error))
             return
         self._unsure[entry.reference] = (entry, error)
         if len(self._unsure) >= _IN_A_ROW:
             raise error
 
-    def _trust(self) -> None:
+    def trust(self) -> None:
         """The remote takes writes and judges them: what was refused just before was refused for its own sake."""
         self._heard = True
         for entry, error in self._unsure.values():
             self._end(self.ledger.dead(entry, error))
         self._unsure = {}
 
-    def _conclude(self) -> None:
+    def conclude(self) -> None:
+        """Say what became of those. Raises what refused them where the remote has taken and judged nothing else."""
         if self._unsure and not self._heard:
             raise next(reversed(self._unsure.values()))[1]
-        self._trust()
+        self.trust()
 
     def _end(self, entry: Entry) -> None:
         """Note what became of a resource; the second phase of a create is part of it."""

@@ -72,9 +72,9 @@ class Remote:
     deletes: str = "delete"
     """What becomes there of what is deleted here: `delete`, `entered-in-error` (by its status), or `never` anything."""
     rate: float = 0
-    """How many requests a second it is sent at most, by all threads of a process; 0: as many as it answers."""
+    """How many requests a second a sync sends it at most, by all processes that share it; 0: as many as it answers."""
     concurrency: int = 1
-    """How many requests of a push are under way at once, where no reference forbids it."""
+    """How many requests of a push one process has under way at once, where no reference forbids it."""
     owners: dict[str, str] = field(default_factory=dict)
     """Who decides where both sides changed an element: `ours`, `theirs`, `newest` or `person`, by type and path (`CarePlan.title`)."""
     provenance: bool = False

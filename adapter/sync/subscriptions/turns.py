@@ -63,7 +63,7 @@ class Deliverer:
         """Deliver until stopped."""
         while not self._stopping.is_set():
             try:
-                with hold(self._state, LEASE, self._repository.clock) as lease:
+                with hold(self._state, LEASE) as lease:
                     self._serve(lease)
             except Busy:
                 pass  # another process delivers, or has taken over

@@ -8,9 +8,10 @@ from adapter.sync.loading.load import load_files
 from adapter.sync.loading.reindex import index_type
 from adapter.sync.workers import jobs
 from adapter.sync.workers.jobs import Elsewhere, Say, Tasks
+from adapter.sync.workers.shares import pull_type, push_slice
 from adapter.sync.workers.worker import offer_by
 
-TASKS: Tasks = {"load": load_files, "index": index_type}
+TASKS: Tasks = {"pull": pull_type, "push": push_slice, "load": load_files, "index": index_type}
 
 
 def workers(settings: Settings, repository: Repository, say: Say) -> Elsewhere | None:
