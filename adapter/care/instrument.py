@@ -4,18 +4,18 @@ A new instrument is a new file. A method is a published variant of an instrument
 """
 
 from collections.abc import Iterable
-from functools import cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from adapter.care import data
-from adapter.care.data import Data, Step
+from adapter.care.data import Coding, Data, Named, Step
 from adapter.errors import NotFound
 
-_PACKAGE = "adapter.care.instruments"
+_FOLDER = "instruments"
 
-System = Literal["loinc", "local"]
+System = Annotated[str, msgspec.Meta(pattern="^(loinc|local|https?://.+|urn:.+)$")]
+"""Of codes: LOINC, casebridge's own, or the url of another."""
 
 
 class Answer(Data, frozen=True, kw_only=True):
@@ -149,17 +149,28 @@ class Method(Data, frozen=True, kw_only=True):
     scoring: Scoring | None = None
 
 
-class Instrument(Data, frozen=True, kw_only=True):
+class Confirmation(Data, frozen=True, kw_only=True):
+    """Where codes were looked up that a list of ours had only by hearsay."""
+
+    codes: tuple[str, ...]
+    where: str
+
+
+class Instrument(Named, frozen=True, kw_only=True):
     """An instrument under one of its methods. `panel` and `total` are codes in `system`; not every instrument has a total."""
 
-    id: str
     version: str
     title: str
+    url: str | None = None
+    """Of its Questionnaire, for a site's own; unless stated it is one of casebridge's."""
     system: System
     panel: str
     total: str | None = None
     licence: str
     source: str
+    confirmed: tuple[Confirmation, ...] = ()
+    codings: tuple[Coding, ...] = ()
+    """Codes of other systems for the whole instrument."""
     method: str | None = None
     items: tuple[Item, ...]
     scoring: Scoring
@@ -200,7 +211,7 @@ class Instrument(Data, frozen=True, kw_only=True):
 
 def names() -> tuple[str, ...]:
     """The ids of all instruments, in alphabetical order."""
-    return data.names(_PACKAGE)
+    return data.names(_FOLDER)
 
 
 def load(instrument_id: str, method: str | None = None) -> Instrument:
@@ -210,13 +221,8 @@ def load(instrument_id: str, method: str | None = None) -> Instrument:
     """
     if instrument_id not in names():
         raise NotFound("There is no instrument of that id.", expression=["instrument.id"])
-    instrument = _read(instrument_id)
+    instrument = data.read(_FOLDER, instrument_id, Instrument)
     return instrument if method is None else instrument.under(method)
-
-
-@cache
-def _read(instrument_id: str) -> Instrument:
-    return data.read(_PACKAGE, instrument_id, Instrument)
 
 
 def _check_unique(what: str, names: list[str]) -> None:

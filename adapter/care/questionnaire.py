@@ -9,14 +9,26 @@ from typing import Any
 from adapter.care.instrument import Answer, Instrument, Item, System, load
 from adapter.config import BASE, CS
 
-SYSTEMS: dict[System, str] = {"loinc": "http://loinc.org", "local": f"{CS}/instrument-score"}
+
+class _Systems(dict[System, str]):
+    def __missing__(self, system: System) -> str:
+        return system
+
+
+SYSTEMS = _Systems({"loinc": "http://loinc.org", "local": f"{CS}/instrument-score"})
+"""The url of a code system by the name that instruments use; a url stands for itself."""
 
 _CORE = "http://hl7.org/fhir/StructureDefinition"
 
 
 def canonical(instrument_id: str) -> str:
-    """The url of the instrument's Questionnaire. Its last part is the FHIR id, which may not have an underscore."""
-    return f"{BASE}/Questionnaire/{instrument_id.replace('_', '-')}"
+    """The url of the instrument's Questionnaire. Raises NotFound and Invalid as `adapter.care.instrument.load` does."""
+    return load(instrument_id).url or f"{BASE}/Questionnaire/{_fhir_id(instrument_id)}"
+
+
+def _fhir_id(instrument_id: str) -> str:
+    """The id of the Questionnaire: a FHIR id may not have an underscore."""
+    return instrument_id.replace("_", "-")
 
 
 def questionnaire(instrument_id: str, method: str | None = None) -> dict[str, Any]:
@@ -25,20 +37,23 @@ def questionnaire(instrument_id: str, method: str | None = None) -> dict[str, An
     Raises NotFound and Invalid as `adapter.care.instrument.load` does.
     """
     instrument = load(instrument_id, method)
-    url = canonical(instrument.id)
     return {
         "resourceType": "Questionnaire",
-        "id": url.rpartition("/")[2],
-        "url": url,
+        "id": _fhir_id(instrument.id),
+        "url": canonical(instrument.id),
         "version": instrument.version,
         "name": "".join(part.capitalize() for part in instrument.id.split("_")),
         "title": instrument.title,
         "status": "active",
         "subjectType": ["Patient"],
         "copyright": instrument.licence,
-        "code": [{"system": SYSTEMS[instrument.system], "code": instrument.panel, "display": instrument.title}],
+        "code": [{"system": SYSTEMS[instrument.system], "code": instrument.panel, "display": instrument.title}, *_also(instrument)],
         "item": [_item(instrument, item) for item in instrument.items],
     }
+
+
+def _also(instrument: Instrument) -> list[dict[str, Any]]:
+    return [{"system": each.system, "code": each.code, "display": each.display} for each in instrument.codings]
 
 
 def _item(instrument: Instrument, item: Item) -> dict[str, Any]:

@@ -9,7 +9,6 @@ The policy (`policies/<name>.json`) is a project choice, not a validated instrum
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -18,7 +17,7 @@ from adapter.care import data
 from adapter.care.data import Data
 from adapter.errors import Invalid, NotFound, RuleViolated, UnknownCode
 
-_PACKAGE = "adapter.care.policies"
+_FOLDER = "policies"
 DEFAULT_POLICY = "stratification_1"
 
 LEVEL_NAMES = ("none", "low", "moderate", "high")
@@ -117,14 +116,9 @@ class Stratification:
 
 def policy(name: str = DEFAULT_POLICY) -> Policy:
     """The policy of that name. Raises NotFound, and Invalid, naming file and path, for a policy file that breaks the rules above."""
-    if name not in data.names(_PACKAGE):
+    if name not in data.names(_FOLDER):
         raise NotFound("There is no risk policy of that name.")
-    return _read(name)
-
-
-@cache
-def _read(name: str) -> Policy:
-    return data.read(_PACKAGE, name, Policy)
+    return data.read(_FOLDER, name, Policy)
 
 
 def evaluate(facts: Mapping[str, Fact], by: Policy | None = None) -> Evaluation:

@@ -115,6 +115,8 @@ def hits(*points: int) -> dict[str, list[int]]:
         ({"93030-5": ["LA33-6"], "76513-1": ["LA22683-9"]}, ("transport", "financial"), 4, ()),
         ({"93159-2": ["LA10044-8"], "93038-8": ["LA13902-4"]}, ("social", "stress"), 4, ()),
         ({"93038-8": ["LA13909-9"], "69861-3": [True]}, ("disability",), 4, ()),
+        ({"96780-2": ["LA31981-6"], "96782-8": [True]}, ("employment", "education"), 4, ()),
+        ({"96780-2": ["LA31983-2"], "96782-8": ["LA32-8"]}, (), 4, ()),
     ],
 )
 def test_ahc_hrsn_reports_positive_domains_and_the_hits_total(change, domains, total, flags):

@@ -1,0 +1,1 @@
+"""One JSON file per plan template, a PlanDefinition each. `adapter.care.template` reads them."""
