@@ -43,6 +43,8 @@ class Settings:
     """The longest wait before a subscriber that cannot be reached is tried again."""
     workers: str | None = field(default=None, repr=False)
     """The Redis server by which workers are told of jobs, such as redis://host:6379/0; None: this process does all by itself."""
+    care: Path | None = None
+    """The folder of the site's own care knowledge: models/, instruments/, templates/ (docs/care.md)."""
     key: str | None = field(default=None, repr=False)
     """What the secrets of subscriptions are derived from; None for the key in `home`."""
 
@@ -60,8 +62,15 @@ class Settings:
             subscribers=tuple(env.get("CASEBRIDGE_SUBSCRIBERS", "").split()),
             retry_seconds=_seconds(env, "CASEBRIDGE_RETRY_SECONDS", 300.0),
             workers=env.get("CASEBRIDGE_WORKERS") or None,
+            care=care_folder(env),
             key=env.get("CASEBRIDGE_KEY") or None,
         )
+
+
+def care_folder(env: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the site's own care knowledge; None where it has none."""
+    named = env.get("CASEBRIDGE_CARE")
+    return Path(named) if named else None
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:

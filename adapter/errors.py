@@ -27,6 +27,11 @@ class Invalid(CasebridgeError):
 
     status, issue_code, exit_code = 400, "invalid", 2
 
+    def __init__(self, text: str, *, expression: Sequence[str] = (), reasons: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text, expression=expression)
+        self.reasons = tuple(reasons)
+        """Path and rule of each thing that is wrong, where there may be several."""
+
 
 class Unauthenticated(CasebridgeError):
     """The caller did not say who it is, or could not prove it."""
@@ -116,6 +121,12 @@ class NotNow(RuleViolated):
     """The rule is broken by the state of something else, such as the step that the case is in or a caseload that is full."""
 
     status, issue_code = 409, "conflict"
+
+
+class NotResponsible(RuleViolated):
+    """The rule says who may do this, and it is somebody else."""
+
+    status, issue_code, exit_code = 403, "forbidden", 4
 
 
 class NotApplicable(CasebridgeError):

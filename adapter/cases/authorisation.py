@@ -16,6 +16,7 @@ class Authorisation(Record):
     client = Ref("Patient", required=True)
     case = Ref("EpisodeOfCare")
     service = Ref("ServiceRequest")
+    preauthorisation = Ref("Claim")
     coverage = Ref("Coverage")
     insurer = Ref("Organization", required=True)
     requestor = Ref("Practitioner", "PractitionerRole", "Organization")

@@ -15,7 +15,7 @@ class Member(Value):
 
 
 class CareTeam(Record):
-    """Keys: participants by member and roles, roles by system, code and text."""
+    """Keys: participants by member, roles and period.start, roles by system, code and text."""
 
     concept = "care_team"
 
@@ -24,5 +24,5 @@ class CareTeam(Record):
     status = Choice("proposed", "active", "suspended", "inactive", "entered_in_error", required=True)
     name = Text()
     period = Part(Period)
-    participants = parts(Member, ("member", "roles"))
+    participants = parts(Member, ("member", "roles", "period.start"))
     managing_organizations = refs("Organization")

@@ -1,5 +1,8 @@
 """A case: one client, one process of seven steps, one primary case manager."""
 
+from typing import Any
+
+from adapter.care import model
 from adapter.cases.fields import Choice, DateTime, Flag, Items, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.record import Record
 from adapter.cases.values import Code, Period, Value
@@ -23,10 +26,22 @@ STEPS = (
 STATUSES = ("planned", "waitlist", "active", "onhold", "finished", "cancelled", "entered_in_error")
 
 
+class CareModel(Choice):
+    """The id of a model of case management: one of casebridge's or the site's, so the list is made when it is needed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.RULE = "is not a model of case management that is known here"  # type: ignore[misc]
+
+    @property
+    def words(self) -> frozenset[str]:
+        return frozenset(model.names())
+
+
 class Model(Value):
     """A model of case management that the case follows."""
 
-    model = Choice("brokerage", "clinical", "strengths_based", "intensive", required=True)
+    model = CareModel(required=True)
     primary = Flag()
     period = Part(Period)
     assigned_by = Ref("Practitioner", "PractitionerRole", "Organization")
@@ -59,7 +74,7 @@ class Request(Value):
 
 
 class Case(Record):
-    """Keys: models by model, status_history by period.start, diagnoses by condition, requests by id.
+    """Keys: models by model and period.start, status_history by period.start, diagnoses by condition, requests by id.
 
     `step` is the state of the case's process, `status` follows from it (workflow.STATUS_OF_STEP); a case that another system opened has
     a status and no step. `tier` and `priority_score` are copies from the latest risk evaluation.
@@ -67,9 +82,8 @@ class Case(Record):
 
     concept = "case"
     LOCAL = frozenset({"tier", "priority_score", "requests", "cycle"})
-    LATER = {
-        "target_group_id": "comes with target groups",
-        "flags": "become derived Flags",
+    ELSEWHERE = {
+        "flags": "are records of their own",
         "assigned_by_organization": "is the requester of the referral",
         "index_encounter": "is the encounter that belongs to the case and is an inpatient stay",
         "outcomes": "is the outcome record of the case",
@@ -78,7 +92,7 @@ class Case(Record):
     client = Ref("Patient", required=True)
     case_number = Text(required=True)
     case_type = Choice("general", "targeted", "focused", "hospital", required=True)
-    models = parts(Model, ("model",))
+    models = parts(Model, ("model", "period.start"))
     status = Choice(*STATUSES, required=True)
     step = Choice(*STEPS)
     status_history = parts(Stretch, ("period.start",))
@@ -93,6 +107,7 @@ class Case(Record):
         "community",
         "insurer",
     )
+    target_group = Ref("Group")
     case_manager = Ref("Practitioner", "PractitionerRole")
     managing_organization = Ref("Organization")
     referrals = refs("ServiceRequest")

@@ -1,8 +1,8 @@
 """The person who manages cases, and the role in which they do."""
 
-from adapter.cases.fields import Choice, Exact, Flag, Part, Ref, Text, Whole, parts
+from adapter.cases.fields import Choice, Exact, Flag, Items, Part, Ref, Text, Whole, parts
 from adapter.cases.record import Record
-from adapter.cases.values import GENDER, Code, Identifier, Name, Period, Telecom, Value
+from adapter.cases.values import GENDER, Code, Hours, Identifier, Name, Period, Telecom, Value
 
 
 class Credential(Value):
@@ -21,16 +21,14 @@ class Credential(Value):
 class CaseManager(Record):
     """Two faces, one id. The person: identifiers, active, names, telecoms, administrative_gender, credentials.
     The role: practitioner (the person, of the same id), discipline, role, specialties, organization, period, case_management_work_share,
-    caseload_limit, mentor.
+    caseload_limit, mentor, competencies, hours, availability.
 
     Keys: identifiers and telecoms by system and value, names by use, credentials by kind and number, specialties by system, code
     and text.
     """
 
     concept = "case_manager"
-    LATER = {
-        "competencies": "no step uses them yet",
-        "availability": "no step uses it yet",
+    ELSEWHERE = {
         "open_case_count": "counted from the cases",
         "ccm_eligibility": "computed from the credentials and the work share",
     }
@@ -61,3 +59,6 @@ class CaseManager(Record):
     case_management_work_share = Exact(0, 1)
     caseload_limit = Whole(1, 20)
     mentor = Ref("Practitioner")
+    competencies = Items(Choice("medical_knowledge", "system_knowledge", "project_management", "communication", "empathy", "collaboration"))
+    hours = parts(Hours, ("days", "start"))
+    availability = Text()

@@ -28,7 +28,7 @@ class Client(Record):
     """
 
     concept = "client"
-    LATER = {"care_preferences": "stand in the assessment's client_preferences"}
+    ELSEWHERE = {"care_preferences": "stand in the assessment's client_preferences"}
 
     identifiers = parts(Identifier, ("system", "value"), required=True)
     active = Flag()

@@ -1,8 +1,8 @@
 """What pays for the client's care."""
 
-from adapter.cases.fields import Choice, Date, Flag, Part, Ref, Text, Whole, parts, refs
+from adapter.cases.fields import Choice, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.record import Record
-from adapter.cases.values import AnyValue, Code, Identifier, Money, Period, Value
+from adapter.cases.values import Code, Identifier, Period, Value
 
 
 class CoverageClass(Value):
@@ -13,26 +13,10 @@ class CoverageClass(Value):
     name = Text()
 
 
-class Benefit(Value):
-    """What the coverage says about a category of service."""
-
-    category = Text(required=True)
-    network = Text()
-    allowed = Part(AnyValue)
-    used = Part(AnyValue)
-    copay = Part(Money)
-    authorization_required = Flag()
-    as_of = Date()
-
-
 class Coverage(Record):
-    """Keys: identifiers by system and value, classes by kind and value, benefits by category and network.
-
-    `benefits` are kept only here: FHIR has them in a CoverageEligibilityResponse, which is not a record yet.
-    """
+    """Keys: identifiers by system and value, classes by kind and value. Its benefits stand in the insurer's eligibility responses."""
 
     concept = "coverage"
-    LOCAL = frozenset({"benefits"})
 
     client = Ref("Patient", required=True)
     identifiers = parts(Identifier, ("system", "value"))
@@ -46,4 +30,3 @@ class Coverage(Record):
     classes = parts(CoverageClass, ("kind", "value"))
     network = Text()
     order = Whole(1)
-    benefits = parts(Benefit, ("category", "network"))

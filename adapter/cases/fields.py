@@ -4,6 +4,7 @@
 """
 
 import re
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,6 +17,14 @@ _DATE_TIME = re.compile(
 )
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.-]{1,64})")
+
+
+def _is_real(text: str) -> bool:
+    """Whether the calendar and Python's clock have it: no 30 February, no year 0, no leap second."""
+    try:
+        return bool(datetime.fromisoformat(text) if "T" in text else date.fromisoformat((text + "-01-01")[:10]))
+    except ValueError:
+        return False
 
 
 class Text(mongoengine.StringField):  # type: ignore[misc]
@@ -32,8 +41,13 @@ class Choice(Text):
 
     def __init__(self, *words: str, **options: Any) -> None:
         super().__init__(choices=words, **options)
-        self.words = frozenset(words)
+        self._words = frozenset(words)
         self.RULE = f"is not one of {', '.join(words)}"  # type: ignore[misc]
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of the list."""
+        return self._words
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, str) and value in self.words
@@ -45,7 +59,7 @@ class Date(Text):
     RULE = "is not a date: YYYY, YYYY-MM or YYYY-MM-DD"
 
     def accepts(self, value: Any) -> bool:
-        return isinstance(value, str) and _DATE.fullmatch(value) is not None
+        return isinstance(value, str) and _DATE.fullmatch(value) is not None and _is_real(value)
 
 
 class DateTime(Text):
@@ -54,7 +68,7 @@ class DateTime(Text):
     RULE = "is not a dateTime: a date, or YYYY-MM-DDThh:mm:ss with a zone"
 
     def accepts(self, value: Any) -> bool:
-        return isinstance(value, str) and _DATE_TIME.fullmatch(value) is not None
+        return isinstance(value, str) and _DATE_TIME.fullmatch(value) is not None and _is_real(value)
 
 
 class Moment(DateTime):
@@ -98,37 +112,45 @@ class Flag(mongoengine.BooleanField):  # type: ignore[misc]
 
 
 class Whole(mongoengine.IntField):  # type: ignore[misc]
-    """A whole number within its bounds."""
+    """A whole number within its bounds, and of 32 bits: http://hl7.org/fhir/R4/datatypes.html#integer"""
 
     def __init__(self, least: int | None = None, most: int | None = None, **options: Any) -> None:
         super().__init__(min_value=least, max_value=most, **options)
         bounds = f"{'' if least is None else f' from {least}'}{'' if most is None else f' up to {most}'}"
-        self.RULE = f"is not a whole number{bounds}"
+        self.RULE = f"is not a whole number of 32 bits{bounds}"
 
     def accepts(self, value: Any) -> bool:
         return (
             isinstance(value, int)
             and not isinstance(value, bool)
+            and -(2**31) <= value < 2**31
             and (self.min_value is None or value >= self.min_value)
             and (self.max_value is None or value <= self.max_value)
         )
 
 
 class Exact(mongoengine.Decimal128Field):  # type: ignore[misc]
-    """A decimal with all its digits, within its bounds; a whole number is one too. Never a float."""
+    """A decimal with all its digits, 34 at most (what MongoDB keeps), within its bounds; a whole number is one too. Never a float."""
 
     def __init__(self, least: int | None = None, most: int | None = None, **options: Any) -> None:
         super().__init__(min_value=least, max_value=most, **options)
         bounds = f"{'' if least is None else f' from {least}'}{'' if most is None else f' up to {most}'}"
-        self.RULE = f"is not a decimal{bounds}"
+        self.RULE = f"is not a decimal of 34 digits at most{bounds}"
 
     def accepts(self, value: Any) -> bool:
         return (
             isinstance(value, int | Decimal)
             and not isinstance(value, bool)
+            and _is_kept(value)
             and (self.min_value is None or value >= self.min_value)
             and (self.max_value is None or value <= self.max_value)
         )
+
+
+def _is_kept(value: int | Decimal) -> bool:
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value.is_finite() and len(value.as_tuple().digits) <= 34
 
 
 class Part(mongoengine.EmbeddedDocumentField):  # type: ignore[misc]

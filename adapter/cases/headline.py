@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter.cases.record import Fields
-from server.console.shown import code, label
+from adapter.cases.wording import code, label
 
 
 def _code(name: str) -> Callable[[Fields], str]:
@@ -50,10 +50,11 @@ _TOLD: dict[str, Callable[[Fields], str]] = {
     "care_team": _first(_text("name"), lambda _: "Care team"),
 }
 
-# The first of these that a record has says when it happened.
+# The first of these that a record has says when it happened, or is to.
 _WHEN = (
-    "occurred_at", "completed_at", "at", "start", "authored_at", "recorded_at", "created_at", "performed_at", "effective_at", "planned_at",
-    "onset", "reviewed_at", "start_date", "opened_at", "sent_at",
+    "occurred_at", "completed_at", "at", "start", "due", "authored_at", "recorded_at", "created_at", "performed_at", "effective_at",
+    "planned_at", "onset_at", "reviewed_at", "start_date", "opened_at", "sent_at", "received_at", "decided_at", "requested_at", "agreed_at",
+    "effective.date_time", "effective.period.start", "issued_at", "timing.start", "period.start", "record_review.reviewed_at",
 )  # fmt: skip
 
 
@@ -65,11 +66,13 @@ def headline(concept: str, fields: Fields) -> str:
 
 def happened(fields: Fields) -> str:
     """When it happened, as a date or dateTime; empty where no field says."""
-    for name in _WHEN:
-        if isinstance(value := fields.get(name), str):
-            return value
-    period = fields.get("period")
-    return str(period.get("start", "")) if isinstance(period, dict) else ""
+    return next((found for path in _WHEN if isinstance(found := _at(fields, path), str)), "")
+
+
+def _at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def status(fields: Fields) -> str:

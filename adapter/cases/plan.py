@@ -1,6 +1,6 @@
 """Step 4: what is to be reached, by which services, when."""
 
-from adapter.cases.fields import Choice, DateTime, Flag, Part, Ref, Text, Whole, parts, refs
+from adapter.cases.fields import Choice, DateTime, Flag, Items, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.record import Record
 from adapter.cases.values import Money, Note, Period, Value
 
@@ -97,12 +97,12 @@ class Adjustment(Value):
 class Plan(Record):
     """Keys: resources by kind and title, options by id, adjustments by proposed_at, their changes by op and path.
 
-    `services` are the planned services, `schedule` the appointments and tasks of the plan.
+    `services` are the planned services, `schedule` the appointments and tasks of the plan, `templates` the canonical urls of what it was
+    made from.
     """
 
     concept = "plan"
-    LATER = {
-        "template_id": "comes with plan templates",
+    ELSEWHERE = {
         "narrative": "is generated from the record",
         "personal_goals": "are the goals expressed by the client",
     }
@@ -117,6 +117,7 @@ class Plan(Record):
     created_at = DateTime()
     author = Ref("Patient", "Practitioner", "PractitionerRole", "Device", "RelatedPerson", "Organization", "CareTeam")
     team = refs("CareTeam")
+    templates = Items(Text())
     problem_list = refs("Condition", db_field="problems")
     goals = refs("Goal")
     services = refs("ServiceRequest")

@@ -1,6 +1,6 @@
 """A service that the plan proposes or orders."""
 
-from adapter.cases.fields import Choice, DateTime, Exact, Part, Ref, Text, Whole, parts, refs
+from adapter.cases.fields import Choice, DateTime, Exact, Flag, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.record import Record
 from adapter.cases.values import Code, Money, Note, Value
 
@@ -34,7 +34,7 @@ class PlannedService(Record):
     """
 
     concept = "planned_service"
-    LATER = {
+    ELSEWHERE = {
         "authorisation.status": "stands in the authorisation record",
         "authorisation.number": "stands in the authorisation record",
         "authorisation.validity": "stands in the authorisation record",
@@ -82,6 +82,7 @@ class PlannedService(Record):
     authored_at = DateTime()
     reasons = refs("Condition", "Observation", "DiagnosticReport", "DocumentReference")
     medical_necessity = Part(Determination)
+    self_funded = Flag()
     authorisation_required = Choice("yes", "no", "unknown")
     insurance = refs("Coverage", "ClaimResponse")
     estimated_cost = Part(Money)

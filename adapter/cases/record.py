@@ -13,20 +13,16 @@ Fields = dict[str, Any]
 """A record's fields: names to plain JSON-like values; an absent value is an absent key."""
 
 
-class Record(mongoengine.EmbeddedDocument):  # type: ignore[misc]
-    """The fields of one case-management concept.
+class Judged(mongoengine.EmbeddedDocument):  # type: ignore[misc]
+    """Named fields with rules, whose values are judged by them.
 
     A field's key is its name here, but for the few whose name Python or this class needs: those say their key as `db_field`.
-    A list's items are told apart by the list's `key` (see `list_keys`).
+    A list's items are told apart by the list's `key`.
     """
 
     meta = {"abstract": True}
 
     concept: ClassVar[str]
-    # Fields that are kept only here and have no place in FHIR.
-    LOCAL: ClassVar[frozenset[str]] = frozenset()
-    # Fields of the domain model (DOMAIN §3.2) that are not here, and why.
-    LATER: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
@@ -52,6 +48,27 @@ class Record(mongoengine.EmbeddedDocument):  # type: ignore[misc]
     def keys(cls) -> tuple[str, ...]:
         """The names of all fields, as they stand in `fields`."""
         return tuple(_schema(cls))
+
+    @classmethod
+    def field(cls, path: str) -> Any:
+        """The field at a dotted path, through groups and lists of them; None where there is none."""
+        kind: Any = cls
+        found = None
+        for step in path.split("."):
+            found = _schema(kind).get(step) if kind is not None else None
+            kind = _inner(found) if found is not None else None
+        return found
+
+
+class Record(Judged):
+    """The fields of one case-management concept. A list's items are told apart by the list's `key` (see `list_keys`)."""
+
+    meta = {"abstract": True}
+
+    # Fields that are kept only here and have no place in FHIR.
+    LOCAL: ClassVar[frozenset[str]] = frozenset()
+    # Fields of the domain model (DOMAIN §3.2) that are not here, and where they stand or how they are computed.
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def list_keys(cls) -> dict[str, tuple[str, ...]]:

@@ -70,7 +70,7 @@ class RiskEvaluation(Record):
 
     concept = "risk_evaluation"
     LOCAL = frozenset({"instrument_results"})
-    LATER = {"blood_pressure": "is a measurement, among the evidence of its factor"}
+    ELSEWHERE = {"blood_pressure": "is a measurement, among the evidence of its factor"}
 
     client = Ref("Patient", required=True)
     case = Ref("EpisodeOfCare")

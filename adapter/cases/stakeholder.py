@@ -1,6 +1,6 @@
 """A professional or an organisation that has a part in a case."""
 
-from adapter.cases.fields import Choice, Date, Flag, Ref, Text, parts
+from adapter.cases.fields import Choice, Date, Flag, Ref, Text, parts, refs
 from adapter.cases.record import Record
 from adapter.cases.values import GENDER, Address, Code, Identifier, Name, Telecom
 
@@ -34,10 +34,10 @@ class Stakeholder(Record):
     """
 
     concept = "stakeholder"
-    LATER = {
-        "specialties": "come with the directory of services",
-        "services": "come with the directory of services",
-        "fhir_endpoint": "comes with the directory of services",
+    ELSEWHERE = {
+        "specialties": "stand in the professional's roles and in the organisation's healthcare services",
+        "services": "are healthcare services",
+        "fhir_endpoint": "is an endpoint, named in `endpoints`",
     }
 
     kind = Choice(*PERSONS, *ORGANISATIONS, "other", required=True)
@@ -50,5 +50,6 @@ class Stakeholder(Record):
     types = parts(Code, ("system", "code", "text"))
     qualifications = parts(Code, ("system", "code", "text"))
     part_of = Ref("Organization")
+    endpoints = refs("Endpoint")
     telecoms = parts(Telecom, ("system", "value"))
     addresses = parts(Address, ("use", "type"))

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapter.cases.facts import Facts, moment
+from adapter.cases.consequences import consequences
+from adapter.cases.facts import Facts, Situation, moment
 from adapter.cases.fields import Moment
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
@@ -97,7 +98,9 @@ def replay(story: Story) -> Iterator[tuple[Entry, tuple[Saved, ...]]]:
             facts = Facts(_of_case(now, entry.case), open_cases=entry.open_cases)
             request = f"{story.name}/{position}"
             fields = advance(case.fields, entry.transition, facts, entry.at, entry.by, entry.reason, request)
-            written = (Saved("case", entry.case, fields),)
+            situation = Situation(case.fields, facts, entry.at, entry.by, entry.reason)
+            follows = (Saved(*effect) for effect in consequences(entry.transition, situation))
+            written = (Saved("case", entry.case, fields), *follows)
         now.update({saved.reference: saved for saved in written})
         yield entry, written
 

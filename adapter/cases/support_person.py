@@ -1,6 +1,6 @@
 """Somebody of the client's personal support network."""
 
-from adapter.cases.fields import Choice, Date, Flag, Items, Part, Ref, parts
+from adapter.cases.fields import Choice, Date, Flag, Items, Part, Ref, Text, parts
 from adapter.cases.record import Record
 from adapter.cases.values import GENDER, Address, Code, Identifier, Name, Period, Telecom
 
@@ -10,7 +10,6 @@ class SupportPerson(Record):
     relationships by system, code and text."""
 
     concept = "support_person"
-    LATER = {"availability": "no step uses it yet"}
 
     client = Ref("Patient", required=True)
     identifiers = parts(Identifier, ("system", "value"))
@@ -24,6 +23,7 @@ class SupportPerson(Record):
     period = Part(Period)
     supports = Items(Choice("housing", "transport", "personal_care", "emotional", "financial", "medication", "meals", "decision_making"))
     lives_with_client = Flag()
+    availability = Text()
     caregiver_strain = Choice("none", "some", "severe")
     may_receive_information = Flag()
     is_decision_maker = Flag()

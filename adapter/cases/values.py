@@ -121,6 +121,15 @@ class Address(Value):
     period = Part(Period)
 
 
+class Hours(Value):
+    """When somebody or something is there in a week; `start` and `end` are times of day. Key in a list: days, start."""
+
+    days = Items(Choice("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    all_day = Flag()
+    start = Time()
+    end = Time()
+
+
 class Note(Value):
     """A free text, perhaps with who wrote it and when. Key in a list: text."""
 

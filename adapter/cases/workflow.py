@@ -50,10 +50,11 @@ def _row(id: str, trigger: str, sources: str | frozenset[str], target: str, *gua
     return Transition(id, trigger, frozenset({sources}) if isinstance(sources, str) else sources, target, guards)
 
 
-_PLAN_GUARDS = (
+PLAN_GUARDS = (
     *("V-08", "V-09", "V-10", "V-11 necessity", "V-11 authorisation", "V-12"),
     *("finances", "option", "accepted", "direct care", "model"),
 )
+"""What must hold of a plan that is put into force."""
 
 TRANSITIONS: tuple[Transition, ...] = (
     _row("TR-01", "start", "referred", "screening", "start", "V-01", "V-02", "V-03", "V-04", "V-17"),
@@ -63,7 +64,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     _row("TR-05", "complete", "assessment", "risk_evaluation", "V-05", "assessed"),
     _row("TR-06", "finalise", "risk_evaluation", "planning", "risk", "V-19"),
     _row("TR-07", "need more data", "risk_evaluation", "assessment", "reason"),
-    _row("TR-08", "activate plan", "planning", "implementation", *_PLAN_GUARDS),
+    _row("TR-08", "activate plan", "planning", "implementation", *PLAN_GUARDS),
     _row("TR-09", "new risk information", "planning", "risk_evaluation", "reason"),
     _row("TR-10", "first service or contact", "implementation", "follow_up", "under way", "V-11 authorisation"),
     _row("TR-11", "service impossible", "implementation", "planning", "reason"),
@@ -119,14 +120,36 @@ def way_to(case: Fields, target: str) -> str:
 
 
 def opened(fields: Fields, at: str) -> Fields:
-    """A new case's fields with its first step, status and stretch of history; those that it has stay."""
+    """A new case's fields with its first step, status and stretch of history; those that it has stay.
+
+    Without a case manager it waits for a place.
+    """
     step = fields.get("step", "referred")
-    status = fields.get("status", STATUS_OF_STEP[step])
+    waits = step == "referred" and "case_manager" not in fields
+    status = fields.get("status", "waitlist" if waits else STATUS_OF_STEP[step])
     start = fields.get("opened_at", at)
     # A day that contains the moment says less than the moment, and a stretch that ends on that day would not have a later end (per-1).
     since = at if at.startswith(start) else start
     history = fields.get("status_history", [{"step": step, "status": status, "period": {"start": since}}])
     return {**fields, "step": step, "status": status, "opened_at": start, "status_history": history}
+
+
+def taken_up(case: Fields, at: str) -> Fields:
+    """The fields of a case that no process led so far, in its first step; the history that it brings stays before ours."""
+    new = opened({name: value for name, value in case.items() if name not in ("status", "status_history")}, at)
+    past = case.get("status_history", [])
+    if not past:
+        return new
+    ended = {**past[-1], "period": {"end": at, **past[-1]["period"]}}
+    return {**new, "status_history": [*past[:-1], ended, {"step": new["step"], "status": new["status"], "period": {"start": at}}]}
+
+
+def placed(case: Fields, at: str) -> Fields:
+    """The fields of a case that somebody takes on: if it waited for a place, it does no longer."""
+    if case.get("status") != "waitlist":
+        return case
+    step = case["step"]
+    return {**case, "status": STATUS_OF_STEP[step], "status_history": _history(case, step, at, None)}
 
 
 def advance(

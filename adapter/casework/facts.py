@@ -1,12 +1,17 @@
 """What the checks of the process look at, read from the store: a case's records, and who else is on them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
 
-from adapter.care.caseload import weight
+from adapter.care.model import rules
 from adapter.cases.facts import Facts, models
 from adapter.cases.record import Fields
+from adapter.cases.registry import RECORDS
 from adapter.casework.desk import Desk
 from adapter.fhir.references import split
+from adapter.fhir.resource import Raw, parse
 from adapter.mapping.registry import TYPES
 from adapter.store import compartments
 from adapter.store.documents import Stored
@@ -32,8 +37,8 @@ def records_of(repository: Repository, case: str, fields: Fields) -> Records:
     for type in present.intersection(TYPES) - {"Patient", "EpisodeOfCare", *_PEOPLE}:
         # By the key and not by the compartment: R4's compartment of a patient has no Tasks.
         for stored in repository.scan(type, {KEY: client}):
-            own = stored.record if stored.concept and not stored.deleted else {}
-            if not own or own.get("case", case) != case or own.get("client", client) != client:
+            own = stored.record | stored.local if stored.concept and not stored.deleted else {}
+            if not _is_whole(stored.concept, own) or own.get("case", case) != case or own.get("client", client) != client:
                 continue
             found.setdefault(str(stored.concept), {})[stored.reference] = own
             mentioned |= {each for each in compartments.references(stored.text) if each[0] in _PEOPLE}
@@ -44,6 +49,18 @@ def records_of(repository: Repository, case: str, fields: Fields) -> Records:
                 fields_of |= stored.record | stored.local
     found["case"] = {case: fields}
     return found
+
+
+@cache
+def _required(concept: str) -> frozenset[str]:
+    kind = RECORDS[concept]
+    names = kind.keys()
+    return frozenset(name for name in names if kind.field(name).required)
+
+
+def _is_whole(concept: str | None, fields: Fields) -> bool:
+    """Whether the record says all that it must: what another system left open is no fact to decide by."""
+    return concept in RECORDS and fields.keys() >= _required(concept)
 
 
 def _split(reference: str | None) -> set[tuple[str, str]]:
@@ -60,21 +77,58 @@ def _people(repository: Repository, type: str, id: str) -> Iterable[Stored]:
 def facts_of(desk: Desk, case: str, fields: Fields, manager: str | None = None) -> Facts:
     """The facts about a case; the caseload is that of `manager`, else of the case's own."""
     who = manager or fields.get("case_manager")
-    load = caseload_weight(open_cases(desk.repository, who), desk.now(), but=case) if who else 0
-    return Facts(records_of(desk.repository, case, fields), open_cases=load, supervisor=desk.actor.supervisor)
+    load = places(open_cases(desk.repository, who), desk.now(), but=case) if who else 0
+    siblings = {reference: other for reference, other in open_cases(desk.repository, fields["client"]).items() if reference != case}
+    return replace(facts_about(desk, case, fields), open_cases=load, siblings=siblings, groups=_groups(desk.repository, fields["client"]))
 
 
-def open_cases(repository: Repository, manager: str) -> dict[str, Fields]:
-    """The cases that a case manager has open, by reference."""
-    rows = repository.scan("EpisodeOfCare", {KEY: manager, "concept": "case"})
-    mine = ((stored.reference, stored.record | stored.local) for stored in rows if not stored.deleted and not _ended(stored))
-    return {reference: fields for reference, fields in mine if fields.get("case_manager") == manager}
+def facts_about(desk: Desk, case: str, fields: Fields) -> Facts:
+    """What of the facts lies in the client's own record; with an empty `case`, in what belongs to no case."""
+    records = records_of(desk.repository, case, fields)
+    return Facts(records, supervisor=desk.actor.supervisor, medications=_medications(desk.repository, fields["client"]))
+
+
+def _medications(repository: Repository, client: str) -> dict[str, Fields]:
+    """The codes of the client's active prescriptions, by reference."""
+    if "MedicationRequest" not in repository.types():
+        return {}
+    found = {}
+    for row in compartments.members(repository.database, "Patient", client.partition("/")[2], "MedicationRequest"):
+        raw = parse(row.text)
+        if raw.get("status") == "active" and raw.get("intent") not in ("proposal", "plan", "option"):
+            found[f"MedicationRequest/{row.id}"] = _concept(raw.get("medicationCodeableConcept") or raw.get("medicationReference") or {})
+    return found
+
+
+def _concept(raw: Raw) -> Fields:
+    coding: Fields = next(iter(raw.get("coding", ())), {})
+    text = raw.get("text", raw.get("display"))
+    return {name: coding[name] for name in ("system", "code", "display") if name in coding} | ({"text": text} if text else {})
+
+
+def _groups(repository: Repository, client: str) -> frozenset[str]:
+    """The groups in force that have the client as a member."""
+    if "Group" not in repository.types():
+        return frozenset()
+    found = (stored for stored in repository.scan("Group", {KEY: client}) if not stored.deleted and stored.raw.get("active", True))
+    return frozenset(stored.reference for stored in found if any(_is_member(member, client) for member in stored.raw.get("member", ())))
+
+
+def _is_member(member: Raw, client: str) -> bool:
+    return member.get("entity", {}).get("reference") == client and not member.get("inactive")
+
+
+def open_cases(repository: Repository, whose: str) -> dict[str, Fields]:
+    """The open cases of a client, or of a primary case manager, by reference."""
+    rows = repository.scan("EpisodeOfCare", {KEY: whose, "concept": "case"})
+    found = ((stored.reference, stored.record | stored.local) for stored in rows if not stored.deleted and not _ended(stored))
+    return {reference: fields for reference, fields in found if whose in (fields.get("client"), fields.get("case_manager"))}
 
 
 def _ended(stored: Stored) -> bool:
     return stored.raw.get("status") in _ENDED
 
 
-def caseload_weight(cases: dict[str, Fields], at: str, but: str = "") -> int:
-    """How much of a caseload these cases take; `but` does not count."""
-    return sum(weight(models(fields, at)) for reference, fields in cases.items() if reference != but)
+def places(cases: Mapping[str, Fields], at: str, but: str = "") -> Fraction:
+    """How many places of a caseload these cases take; `but` does not count."""
+    return sum((rules(models(fields, at)).places for reference, fields in cases.items() if reference != but), Fraction())

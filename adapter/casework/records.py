@@ -1,6 +1,6 @@
 """Case management records through the one write door: the faces of a record, and what is derived from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -8,24 +8,31 @@ from uuid import uuid4
 
 from pymongo.client_session import ClientSession
 
-from adapter.care.instrument import names
-from adapter.care.questionnaire import canonical, questionnaire
+from adapter.cases.consequences import Effect, reviewed
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
+from adapter.cases.rules import NORMAL
+from adapter.casework.checks import Proposed, obey
 from adapter.casework.desk import Desk, settled
+from adapter.casework.edits import edited, new
 from adapter.casework.evidence import provenance
+from adapter.casework.held import check_held
 from adapter.config import SYNTHETIC_TAG
-from adapter.errors import Gone, Invalid, NotFound, StaleRecord
+from adapter.errors import Gone, Invalid, NotFound, StaleRecord, VersionConflict
 from adapter.fhir.resource import Raw, has_tag
-from adapter.mapping.derived import derived, is_derived
+from adapter.ig.package import published
+from adapter.mapping.claims import claimed
+from adapter.mapping.derived import derived, is_derived, unfounded
 from adapter.mapping.registry import faces, mappings_of
 from adapter.store.claims import Turn, pass_on, turn
 from adapter.store.documents import Change, Stored
 from adapter.store.repository import Repository
+from adapter.store.versions import made_by
 
 # What HL7 gives test data so that nobody takes it for real: http://terminology.hl7.org/CodeSystem/v3-ActReason
 _TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}
-_INSTRUMENTS = {canonical(name): name for name in names()}
+# An instrument is ours, and an AuditEvent says itself who acted.
+_UNSIGNED = ("Questionnaire", "AuditEvent")
 
 
 @dataclass(frozen=True)
@@ -68,30 +75,42 @@ def check(concept: str, fields: Fields) -> None:
 
 
 def changes(repository: Repository, concept: str, id: str, fields: Fields, *, synthetic: bool = False) -> Iterator[Change]:
-    """The writes that bring a record, and what is derived from it, to these fields."""
+    """The writes that bring a record, and what is derived from it, to these fields. Raises Invalid where FHIR has no place for some."""
     local = {name: fields[name] for name in RECORDS[concept].LOCAL if name in fields}
+    made = []
     for mapping in faces(concept, fields):
         now = repository.find(mapping.type, id)
-        raw = mapping.overlay(
-            now.raw if now and not now.deleted else None, {name: fields[name] for name in mapping.attrs if name in fields}
-        )
+        given = {name: fields[name] for name in mapping.attrs if name in fields}
+        made.append((mapping, now, mapping.overlay(now.raw if now and not now.deleted else None, given)))
+    check_held(concept, fields, [(mapping, raw) for mapping, _, raw in made])
+    for mapping, now, raw in made:
         yield _change(mapping.type, id, raw, now, local, synthetic)
         for follows in derived(concept, id, mapping.type, fields):
             kept = repository.find(follows["resourceType"], follows["id"])
             yield _change(follows["resourceType"], follows["id"], follows, kept, {}, synthetic)
-    yield from _questionnaire(repository, fields, synthetic)
+        for stale_type, stale in unfounded(concept, id, fields):
+            kept = repository.find(stale_type, stale)
+            if kept and not kept.deleted:
+                yield Change(stale_type, stale, None, kept.version)
+        for asked in _asked(raw):
+            yield _change("Questionnaire", asked["id"], asked, repository.find("Questionnaire", asked["id"]), {}, synthetic)
 
 
-def _questionnaire(repository: Repository, fields: Fields, synthetic: bool) -> Iterator[Change]:
-    """The instrument that the record answers, so that others can read what was asked."""
-    name = _INSTRUMENTS.get(str(fields.get("instrument", "")).partition("|")[0])
-    if name:
-        raw = questionnaire(name)
-        yield _change("Questionnaire", raw["id"], raw, repository.find("Questionnaire", raw["id"]), {}, synthetic)
+def _asked(raw: Raw) -> Iterator[Raw]:
+    """The questionnaire of ours that a response answers, and what that is made from, so that others can read what was asked."""
+    # An Observation has a derivedFrom, too, of another meaning.
+    if raw["resourceType"] not in ("QuestionnaireResponse", "Questionnaire"):
+        return
+    for url in raw.get("derivedFrom", [raw.get("questionnaire", "")]):
+        if found := published().get(url.partition("|")[0]):
+            yield found
+            yield from _asked(found)
 
 
 def _change(type: str, id: str, raw: Raw, now: Stored | None, local: Fields, synthetic: bool) -> Change:
-    return Change(type, id, _tagged(raw) if synthetic else raw, now.version if now else 0, local=local)
+    # What was born elsewhere says of itself what its makers say of it.
+    ours = raw if now and now.born else claimed(raw)
+    return Change(type, id, _tagged(ours) if synthetic else ours, now.version if now else 0, local=local)
 
 
 def _tagged(raw: Raw) -> Raw:
@@ -109,40 +128,134 @@ def read(repository: Repository, concept: str, id: str) -> Kept:
     found = [stored for mapping in mappings_of(concept) if (stored := repository.find(mapping.type, id)) and _is(stored, concept)]
     if not found:
         raise NotFound(f"There is no {concept} with this id.")
-    there = [stored for stored in found if not stored.deleted]
-    if not there:
+    if all(stored.deleted for stored in found):
         raise Gone(f"This {concept} was deleted.")
+    return whole(concept, id, found)
+
+
+def whole(concept: str, id: str, faces: Sequence[Stored]) -> Kept:
+    """The record that these faces are, of which one at least is not deleted."""
     fields: Fields = {}
-    for stored in there:
-        fields |= stored.record | stored.local
+    for stored in faces:
+        fields |= {} if stored.deleted else stored.record | stored.local
     reference = f"{types_of(concept, fields)[0]}/{id}"
-    return Kept(concept, reference, sum(stored.version for stored in found), max(stored.updated for stored in found), fields)
+    return Kept(concept, reference, sum(stored.version for stored in faces), max(stored.updated for stored in faces), fields)
 
 
 def _is(stored: Stored, concept: str) -> bool:
     return stored.deleted or stored.concept == concept
 
 
-def put(desk: Desk, concept: str, id: str | None, fields: Fields, *, expect: int | None = None, activity: str | None = None) -> Kept:
+def put(
+    desk: Desk,
+    concept: str,
+    id: str | None,
+    fields: Fields,
+    *,
+    expect: int | None = None,
+    activity: str | None = None,
+    reason: str | None = None,
+) -> Kept:
     """Save a record whole, new or not, with what follows from it and a Provenance that names the actor, in one transaction.
 
-    `expect` is the version that it was made against, None for any; an `id` of None makes a new one. Raises Invalid naming paths and rules,
-    RuleViolated, VersionConflict, NotUnderstood.
+    `expect` is the version that it was made against, None for any; an `id` of None makes a new one. `reason` is kept in the Provenance,
+    and lets those rules be passed that yield to one. Raises Invalid naming paths and rules, RuleViolated or NotNow with the code of the
+    rule that is broken, VersionConflict, NotUnderstood.
     """
-    check(concept, fields)
+    normal = NORMAL[concept](fields) if concept in NORMAL else fields
+    check(concept, normal)
     own = id or str(uuid4())
-    return settled(partial(_put, desk, concept, own, fields, expect, activity))
+    return settled(partial(_put, desk, concept, own, normal, expect, activity, reason))
 
 
-def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, activity: str | None) -> Kept:
-    turns = _turns(desk.repository, Kept(concept, f"{types_of(concept, fields)[0]}/{id}", 0, desk.clock(), fields).case)
-    wanted = list(changes(desk.repository, concept, id, fields, synthetic=desk.synthetic))
-    faced = {mapping.type for mapping in faces(concept, fields)}
-    now = sum(change.expect for change in wanted if change.id == id and change.type in faced)
+def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, activity: str | None, reason: str | None) -> Kept:
+    reference = f"{types_of(concept, fields)[0]}/{id}"
+    turns = _turns(desk.repository, Kept(concept, reference, 0, desk.clock(), fields).case)
+    found = [stored for mapping in mappings_of(concept) if (stored := desk.repository.find(mapping.type, id))]
+    now = sum(stored.version for stored in found)
     if expect is not None and expect != now:
         raise StaleRecord(f"This {concept} is at version {now}; look at it again before you change it.")
-    write(desk, wanted, turns, activity=activity)
+    before = whole(concept, id, found).fields if any(not stored.deleted and stored.concept == concept for stored in found) else {}
+    if concept == "case":
+        fields = edited(concept, before, fields) if before else new(concept, fields)
+    obey(desk, [Proposed(concept, reference, fields, before)], reason)
+    wanted: list[Change] = []
+    for each, of, content in ((concept, reference, fields), *_follows(desk.repository, concept, fields)):
+        wanted += changes(desk.repository, each, of.partition("/")[2], content, synthetic=desk.synthetic)
+    write(desk, wanted, turns, activity=activity, reason=reason)
     return read(desk.repository, concept, id)
+
+
+def _follows(repository: Repository, concept: str, fields: Fields) -> list[Effect]:
+    """What changes with a record: the goals that a contact reviews."""
+    if concept != "follow_up":
+        return []
+    goals = repository.find_many("Goal", [review["goal"].partition("/")[2] for review in fields.get("goal_reviews", [])])
+    return reviewed(fields, {goal.reference: goal.record for goal in goals.values() if not goal.deleted and goal.concept == "goal"})
+
+
+def amend(
+    desk: Desk, concept: str, id: str, change: Callable[[Kept], Fields], *, activity: str | None = None, reason: str | None = None
+) -> Kept:
+    """The record as `change` makes it of what is stored, asked again where another writes in between. Raises as `put`, NotFound, Gone."""
+    return settled(partial(_amend, desk, concept, id, change, activity, reason))
+
+
+def _amend(desk: Desk, concept: str, id: str, change: Callable[[Kept], Fields], activity: str | None, reason: str | None) -> Kept:
+    kept = read(desk.repository, concept, id)
+    fields = change(kept)
+    check(concept, fields)
+    try:
+        return _put(desk, concept, id, fields, kept.version, activity, reason)
+    except StaleRecord as error:
+        raise VersionConflict(error.text) from None
+
+
+def put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], *, activity: str, reason: str | None = None) -> None:
+    """Save records of a case in one transaction: what `decide` makes of what is stored, asked again where another writes in between.
+
+    Raises as `put` does.
+    """
+    settled(partial(_put_together, desk, case, decide, activity, reason))
+
+
+def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], activity: str, reason: str | None) -> None:
+    turns = _turns(desk.repository, case)
+    proposed = [Proposed(*effect, before=_before(desk.repository, *effect)) for effect in decide()]
+    for each in proposed:
+        check(each.concept, each.fields)
+    obey(desk, proposed, reason)
+    wanted: list[Change] = []
+    for each in proposed:
+        wanted += changes(desk.repository, each.concept, each.reference.partition("/")[2], each.fields, synthetic=desk.synthetic)
+    if wanted:
+        write(desk, wanted, turns, activity=activity, reason=reason)
+
+
+def _before(repository: Repository, concept: str, reference: str, _: Fields) -> Fields:
+    id = reference.partition("/")[2]
+    found = [stored for mapping in mappings_of(concept) if (stored := repository.find(mapping.type, id)) and not stored.deleted]
+    return whole(concept, id, found).fields if found else {}
+
+
+def remove(desk: Desk, concept: str, id: str, *, expect: int | None = None, reason: str | None = None) -> None:
+    """Delete a record with what is derived from it, and a Provenance that names the actor; the versions stay.
+
+    Raises NotFound, Gone, and StaleRecord where it is not at the version `expect`; None for any.
+    """
+    settled(partial(_remove, desk, concept, id, expect, reason))
+
+
+def _remove(desk: Desk, concept: str, id: str, expect: int | None, reason: str | None) -> None:
+    kept = read(desk.repository, concept, id)
+    if expect is not None and expect != kept.version:
+        raise StaleRecord(f"This {concept} is at version {kept.version}; look at it again before you delete it.")
+    turns = _turns(desk.repository, kept.case)
+    own = [mapping.type for mapping in faces(concept, kept.fields)]
+    follows = [(raw["resourceType"], raw["id"]) for type in own for raw in derived(concept, id, type, kept.fields)]
+    gone = [(type, id) for type in own] + follows
+    there = [stored for type, each in gone if (stored := desk.repository.find(type, each)) and not stored.deleted]
+    write(desk, [Change(stored.type, stored.id, None, stored.version) for stored in there], turns, reason=reason)
 
 
 def _turns(repository: Repository, case: str | None) -> list[Turn]:
@@ -156,21 +269,39 @@ def write(
 
     Raises VersionConflict where somebody wrote since the turns or versions were read.
     """
-    made = [
-        (f"{change.type}/{change.id}", change.expect + 1)
-        for change in wanted
-        if change.raw is None or not (change.type == "Questionnaire" or is_derived(change.raw))
-    ]
-    operation = "delete" if all(change.raw is None for change in wanted) else "update" if wanted[0].expect else "create"
-    proof = provenance(made, desk.actor.reference, desk.now(), operation=operation, activity=activity, reason=reason)
-    if desk.synthetic or any(change.raw is not None and has_tag(change.raw, SYNTHETIC_TAG) for change in wanted):
-        proof = _tagged(proof)
+    proof = proven(desk.repository, wanted, desk.actor.reference, desk.now(), activity=activity, reason=reason)
 
     def use(session: ClientSession) -> None:
         for each in turns:
             pass_on(desk.repository.database, each, session)
 
-    desk.repository.commit([*wanted, Change("Provenance", str(uuid4()), proof, 0)], also=use)
+    desk.repository.commit([*wanted, *proof], also=use)
+
+
+def proven(
+    repository: Repository, wanted: Sequence[Change], who: str, at: str, *, activity: str | None = None, reason: str | None = None
+) -> list[Change]:
+    """The Provenance of the versions that these changes make, but of what is derived; nothing where they make none."""
+    made = [
+        (change, version)
+        for change in wanted
+        if not (change.type in _UNSIGNED or (change.raw is not None and is_derived(change.raw)))
+        and (version := _version(repository, change)) != change.expect
+    ]
+    if not made:
+        return []
+    changed = [change for change, _ in made]
+    operation = "delete" if all(change.raw is None for change in changed) else "update" if changed[0].expect else "create"
+    targets = [(f"{change.type}/{change.id}", version) for change, version in made]
+    raw = provenance(targets, who, at, operation=operation, activity=activity, reason=reason)
+    tagged = any(change.raw is not None and has_tag(change.raw, SYNTHETIC_TAG) for change in changed)
+    return [Change("Provenance", str(uuid4()), _tagged(raw) if tagged else raw, 0)]
+
+
+def _version(repository: Repository, change: Change) -> int:
+    """The version that a change makes: its expected one where it changes nothing."""
+    old = repository.find(change.type, change.id) if change.expect else None
+    return made_by(change, old, repository.clock(), []).version
 
 
 def record(repository: Repository, concept: str, id: str) -> Fields:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from adapter.cases.story import Saved, Story, replay
-from adapter.casework.records import changes
+from adapter.cases.story import Entry, Saved, Story, replay
+from adapter.casework.records import changes, proven
 from adapter.mapping.derived import derived
 from adapter.mapping.registry import faces
 from adapter.store.documents import Change
@@ -47,12 +47,12 @@ def load_story(repository: Repository, story: Story, *, progress: Callable[[int,
     last = {saved.reference: saved for _, records in steps for saved in records}
     if known is None or known["mark"] == mark:
         done = known["done"] if known else 0
-        for place, (_, records) in list(enumerate(steps, start=1))[done:]:
-            _commit(repository, state, story, records, {"done": place, "mark": mark})
+        for place, (entry, records) in list(enumerate(steps, start=1))[done:]:
+            _commit(repository, state, story, entry, records, {"done": place, "mark": mark})
             progress(place, len(steps))
     else:
         done = len(steps) - 1
-        _commit(repository, state, story, last.values(), {"done": len(steps), "mark": mark})
+        _commit(repository, state, story, story.entries[-1], last.values(), {"done": len(steps), "mark": mark})
         progress(len(steps), len(steps))
     counts: Counter[str] = Counter()
     for saved in last.values():
@@ -62,14 +62,15 @@ def load_story(repository: Repository, story: Story, *, progress: Callable[[int,
     return Loaded(story.name, case, len(steps) - done, dict(counts))
 
 
-def _commit(repository: Repository, state: State, story: Story, records: Iterable[Saved], progress: dict[str, Any]) -> None:
-    """One entry's records, and how far the story is, in one transaction."""
+def _commit(repository: Repository, state: State, story: Story, entry: Entry, records: Iterable[Saved], progress: dict[str, Any]) -> None:
+    """One entry's records with who made them, and how far the story is, in one transaction."""
     wanted: dict[tuple[str, str], Change] = {}
     for saved in records:
         for change in changes(repository, saved.concept, saved.id, saved.fields, synthetic=True):
             wanted[change.type, change.id] = change
+    proof = proven(repository, list(wanted.values()), entry.by, entry.at, activity=entry.transition, reason=entry.reason)
 
     def remember(session: ClientSession) -> None:
         state.put("state", f"story:{story.name}", progress, session)
 
-    repository.commit(list(wanted.values()), also=remember)
+    repository.commit([*wanted.values(), *proof], also=remember)

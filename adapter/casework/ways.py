@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from adapter.cases.facts import Facts, Situation
 from adapter.cases.guards import violations
-from adapter.cases.workflow import HELD, TRANSITIONS, held
+from adapter.cases.workflow import HELD, PROCESS, TRANSITIONS, held
 from adapter.casework.desk import Desk
 from adapter.casework.records import Kept
 
@@ -36,3 +36,13 @@ def ways(desk: Desk, case: Kept, facts: Facts) -> list[Way]:
         for row in TRANSITIONS
         if step in row.sources
     ]
+
+
+def lacking(desk: Desk, case: Kept, facts: Facts) -> dict[str, tuple[str, ...]]:
+    """What each of the seven steps lacks, by its name, as sentences: what would keep the case from going on to the next."""
+    now = Situation(case.fields, facts, desk.now(), desk.actor.reference, "…")
+    found = {}
+    for step, following in zip(PROCESS, (*PROCESS[1:], "closed"), strict=True):
+        row = next(row for row in TRANSITIONS if step in row.sources and row.target == following)
+        found[step] = tuple(text for _, text in violations(row.guards, now))
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapter.cases.facts import Situation
-from adapter.cases.guards import GUARDS, LATER, violations
+from adapter.cases.guards import GUARDS, OPENING, TAKING_ON, violations
 from adapter.cases.workflow import TRANSITIONS
 from tests.cases.stories import situation
 
@@ -62,6 +62,13 @@ def _own_treatment(case: dict[str, Any], records: dict[str, dict[str, Any]]) -> 
     case["models"] = [{"model": "brokerage", "primary": True}]
     for service in records["planned_service"].values():
         service["performers"] = [case["case_manager"]]
+
+
+def _own_unrecorded_treatment(case: dict[str, Any], records: dict[str, dict[str, Any]]) -> None:
+    for service in records["planned_service"].values():
+        service["performers"] = [case["case_manager"]]
+    for meeting in records["encounter"].values():
+        meeting.pop("participants", None)
 
 
 def _models(*names: str) -> list[dict[str, object]]:
@@ -121,7 +128,7 @@ BROKEN: list[tuple[str, str, str, Change]] = [
     ("risk", "river", "TR-06", _inner("risk_evaluation", "potential_for_change.rationale", None)),
     ("risk", "river", "TR-06", _each("risk_evaluation", tier=None)),
     ("accepted", "river", "TR-08", _inner("plan", "acceptance.status", "pending")),
-    ("model", "river", "TR-08", _own_treatment),
+    ("model", "alma", "TR-08", _case(models=_models("strengths_based"))),
     ("model", "alma", "TR-08", _each("planned_service", outcome_monitor=None)),
     ("model", "river", "TR-08", _case(models=_models("strengths_based"))),
     (
@@ -144,7 +151,25 @@ BROKEN: list[tuple[str, str, str, Change]] = [
     ("responsible", "river", "TR-17", _case(case_manager="Practitioner/other")),
     ("window", "alma", "TR-19", _inner("outcome", "readmission.within_30_days", "no")),
     ("no active plan", "river", "TR-02", lambda case, records: records.update(plan={"CarePlan/1": {"status": "active", "intent": "plan"}})),
-    ("no future appointment", "river", "TR-02", lambda case, records: records.update(appointment={"Appointment/1": {"status": "booked"}})),
+    ("V-08 licence", "river", "TR-08", _inner("case_manager", "credentials.0.unrestricted", False)),
+    ("V-09", "river", "TR-08", lambda case, records: next(iter(records["planned_service"].values())).pop("performers")),
+    ("V-11 necessity", "river", "TR-08", _inner("planned_service", "medical_necessity.determination", "not_necessary")),
+    ("V-17", "river", "TR-01", _case(case_type="targeted")),
+    ("V-17", "river", "TR-01", lambda case, records: (_case(case_type="focused")(case, records), records.pop("condition"))),
+    ("V-17", "alma", "TR-01", _without("encounter")),
+    ("V-19", "river", "TR-06", _each("risk_evaluation", urgent_flags=["suicide_item"])),
+    ("finances", "river", "TR-08", _each("goal", kind="health_objective")),
+    ("option", "alma", "TR-08", _inner("plan", "options.0.chosen", False)),
+    ("direct care", "river", "TR-08", _own_treatment),
+    ("ready to close", "river", "TR-13", _each("follow_up", source="provider")),
+    ("V-14", "river", "TR-17", _own_unrecorded_treatment),
+    ("V-14", "river", "TR-17", _case(models=_models("strengths_based"))),
+    (
+        "V-14",
+        "river",
+        "TR-17",
+        lambda case, records: (_case(models=_models("intensive"))(case, records), _each("follow_up", goal_reviews=None)(case, records)),
+    ),
 ]
 
 
@@ -205,9 +230,99 @@ def test_an_open_barrier_may_stay_with_a_reason():
     assert violations(("ready to close",), _after(now, _each("barrier", status="open", accepted_reason="x"))) == []
 
 
-def test_every_guard_is_used_and_tried_and_no_later_rule_bears_the_name_of_one():
-    used = {guard for row in TRANSITIONS for guard in row.guards}
-    tried = {guard for guard, *_ in BROKEN} | {"not eligible", "re-screen", "reason", "supervisor", "close reason", "recent"}
+def test_a_client_has_one_open_case_of_a_type_and_organisation():
+    """V-04, P-31"""
+    now = situation("river", "TR-01")
+    other = {name: now.case[name] for name in ("client", "case_type", "managing_organization")}
+    double = replace(now, facts=replace(now.facts, siblings={"EpisodeOfCare/2": other}))
+    assert [code for code, _ in violations(("V-04",), double)] == ["duplicate_case"]
+    elsewhere = replace(now, facts=replace(now.facts, siblings={"EpisodeOfCare/2": other | {"managing_organization": "Organization/2"}}))
+    assert violations(("V-04",), elsewhere) == violations(("V-04",), now) == []
+
+
+def test_a_targeted_case_is_for_members_of_its_target_group():
+    """V-17, T-02"""
+    now = _after(situation("river", "TR-01"), _case(case_type="targeted"))
+    member = replace(now, facts=replace(now.facts, groups=frozenset({"Group/chronic"})))
+    assert violations(("V-17",), member) == []
+    assert violations(("V-17",), _after(member, _case(target_group="Group/other"))) != []
+
+
+def test_an_urgent_flag_needs_a_task_within_a_day_and_a_high_tier():
+    """V-19"""
+    now = _after(situation("river", "TR-06"), _each("risk_evaluation", urgent_flags=["suicide_item"]))
+    [(reference, risk)] = now.facts.of("risk_evaluation").items()
+
+    def with_task(due: str, **fields: str) -> Situation:
+        task = {"status": "requested", "focus": reference, "due": due} | fields
+        return _after(now, lambda case, records: records.update(task={"Task/1": task}))
+
+    assert violations(("V-19",), with_task("2025-04-19T10:00:00-04:00")) == []
+    assert [code for code, _ in violations(("V-19",), with_task("2025-04-19T12:00:00-04:00"))] == ["urgency_unanswered"]
+    assert violations(("V-19",), with_task("2025-04-19T10:00:00-04:00", status="rejected"))
+    assert violations(("V-19",), _after(with_task("2025-04-19T10:00:00-04:00"), _each("risk_evaluation", tier="low")))
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        lambda case, records: records["encounter"].update(
+            {"Encounter/2": {"encounter_class": {"code": "EMER"}, "status": "finished", "period": {"start": "2025-02-26T13:00:00-05:00"}}}
+        ),
+        lambda case, records: records["condition"].update({"Condition/2": {"recorded_at": "2025-02-27"}}),
+        lambda case, records: records["risk_evaluation"].update(
+            {"RiskAssessment/2": {"status": "preliminary", "at": "2025-02-26T13:00:00-05:00", "urgent_flags": ["suicide_item"]}}
+        ),
+        _each("risk_evaluation", at="2024-11-20T12:00:00-05:00"),
+    ],
+)
+def test_what_is_new_since_the_risk_evaluation_lets_a_case_be_stratified_again(news: Change):
+    now = _after(situation("alma", "TR-14"), _each("risk_evaluation", at="2025-02-26T12:00:00-05:00"))
+    assert [code for code, _ in violations(("risk moved",), now)] == ["risk_unchanged"]
+    assert violations(("risk moved",), _after(now, news)) == []
+
+
+def test_a_service_that_is_not_necessary_can_be_paid_by_the_client():
+    """P-09, V-11"""
+    now = _after(situation("river", "TR-08"), _inner("planned_service", "medical_necessity.determination", "not_necessary"))
+    assert [code for code, _ in violations(("V-11 necessity",), now)] == ["service_unjustified"]
+    assert violations(("V-11 necessity",), _after(now, _each("planned_service", self_funded=True))) == []
+
+
+def test_finances_at_risk_may_stay_without_a_goal_with_a_reason():
+    """P-30"""
+    now = _after(situation("river", "TR-08"), _each("goal", kind="health_objective"))
+    assert violations(("finances",), replace(now, reason="the income is back")) == []
+
+
+def test_a_plan_from_a_template_needs_what_the_client_wants():
+    """C-08, P-08, V-10"""
+    now = _after(situation("river", "TR-08"), _each("goal", expressed_by=None))
+    assert [code for code, _ in violations(("V-10",), now)] == ["plan_balance"]
+    assert (
+        violations(("V-10",), _after(now, lambda case, records: next(iter(records["goal"].values())).update(expressed_by="Patient/1")))
+        == []
+    )
+
+
+def test_the_client_of_a_strengths_based_case_rates_how_far_they_were_empowered():
+    """M-03, §3.6"""
+    now = _after(situation("river", "TR-17"), _case(models=_models("strengths_based")))
+    rating = {"code": {"code": "empowerment-rating"}, "value": {"integer": 4}}
+    rated = _after(now, lambda case, records: records["measurement"].update({"Observation/rating": rating}))
+    assert violations(("V-14",), now) != violations(("V-14",), rated) == []
+
+
+def test_every_guard_is_used_and_tried():
+    used = {guard for row in TRANSITIONS for guard in row.guards} | {*OPENING, *TAKING_ON}
+    tried = {guard for guard, *_ in BROKEN} | {
+        "not eligible",
+        "re-screen",
+        "reason",
+        "supervisor",
+        "close reason",
+        "recent",
+        "V-04",
+        "risk moved",
+    }
     assert used == set(GUARDS) == tried
-    assert not set(LATER) & set(GUARDS)
-    assert all(text.startswith("later: ") for text in LATER.values())

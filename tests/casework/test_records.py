@@ -3,12 +3,14 @@
 import pytest
 
 from adapter.cases.story import parse
-from adapter.casework.records import record, save
+from adapter.casework.cases import open_case
+from adapter.casework.records import put, read, record, save
 from adapter.casework.stories import load_story
 from adapter.errors import Invalid, NotFound
 from adapter.fhir.resource import parse as parse_json
 from adapter.mapping.derived import is_derived
 from adapter.store.repository import Repository
+from tests.casework.conftest import case
 from tests.mapping.data import FIXTURES
 
 ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -105,3 +107,16 @@ def test_everything_in_a_story_is_tagged_as_synthetic(repository):
         for stored in repository.scan(type):
             assert "synthetic" in [tag["code"] for tag in stored.raw["meta"]["tag"]], stored.reference
             assert "HTEST" in [label["code"] for label in stored.raw["meta"]["security"]]
+
+
+def test_a_contact_dates_the_goals_that_it_reviews(desk):
+    """P-17"""
+    goal = put(desk, "goal", "g", {"client": "Patient/alma", "lifecycle": "active", "description": "Kanarifugl"})
+    reviews = [{"goal": goal.reference, "achievement": "improving"}]
+    opened = open_case(desk, case())
+    contact = {"client": "Patient/alma", "case": opened.reference, "type": "call", "source": "client", "status": "completed"}
+    put(desk, "follow_up", "f", contact | {"occurred_at": "2026-03-02T08:00:00Z", "goal_reviews": reviews})
+    kept = read(desk.repository, "goal", "g")
+    assert (kept.fields["achievement"], kept.fields["achievement_at"], kept.version) == ("improving", "2026-03-02", 2)
+    [proof] = [stored.raw for stored in desk.repository.scan("Provenance") if len(stored.raw["target"]) == 2]
+    assert {target["reference"] for target in proof["target"]} == {"Encounter/f/_history/1", "Goal/g/_history/2"}
