@@ -137,19 +137,12 @@ class Item:
 
     def rows(self) -> Iterator[Row]:
         for row in self.rule.rows():
-            yield Row(f"{self._path}.answer.{row.path}", f"{row.attr}[]" if self.many else row.attr, row.kind, row.note)
+            yield replace(row, path=f"{self._path}.answer.{row.path}", attr=f"{row.attr}[]" if self.many else row.attr)
 
 
 def chosen(link_id: str, attr: str, words: CodeTable, *, many: bool = False) -> Item:
     """An item whose answer is a word of ours, coded in the code system of the table's name."""
     return Item(link_id, Coded("valueCoding.code", attr, text, "", words), f"{CS}/{words.name}", many)
-
-
-def amount(link_id: str, attr: str) -> Item:
-    """An item whose answer is Money: an answer has no such type, so it is a Quantity in a currency."""
-    return Item(
-        link_id, Group("valueQuantity", attr, (Field("value", "value", decimal), Field("code", "currency"))), "urn:iso:std:iso:4217"
-    )
 
 
 def section(link_id: str, attr: str, *items: Item) -> Group:

@@ -1,7 +1,7 @@
 """Appointment ↔ Appointment: http://hl7.org/fhir/R4/appointment.html"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter.errors import DuplicateItem, Invalid
@@ -10,7 +10,7 @@ from adapter.mapping.codecs import boolean, instant, integer, moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, One, codes, refs
 from adapter.mapping.rules import ABSENT, UNREADABLE, Codeable, Coded, Field, Fields, Problem, Ref, Row, coded
-from adapter.mapping.shapes import CASE
+from adapter.mapping.shapes import OWN_CASE
 from adapter.mapping.table import Mapping, ext
 from adapter.mapping.words import has_coding
 
@@ -85,7 +85,7 @@ class OfClient:
 
     def rows(self) -> Iterator[Row]:
         for row in self.inner.rows():
-            yield Row(f"participant[actor=Patient].{row.path}", row.attr, row.kind, row.note)
+            yield replace(row, path=f"participant[actor=Patient].{row.path}")
 
 
 class Others(Each):
@@ -115,7 +115,7 @@ APPOINTMENT = Mapping(
         Field("created", "created_at", moment),
         Field("comment", "comment"),
         refs("basedOn", "services"),
-        CASE,
+        OWN_CASE,
         OfClient(Ref("actor", "client")),
         OfClient(coded("status", "client_attendance", ATTENDANCE)),
         Others(

@@ -70,6 +70,7 @@ AUTHORISATION = Mapping(
         Ref("patient", "client"),
         OWN_CASE,
         Ref(f"{extension('authorised-service')}.valueReference", "service"),
+        Ref("request", "preauthorisation"),
         One("insurance", "coverage", (Ref("coverage", "value"),), new={"sequence": 1, "focal": True}),
         Ref("insurer", "insurer"),
         Ref("requestor", "requestor"),

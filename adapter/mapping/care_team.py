@@ -21,7 +21,7 @@ CARE_TEAM = Mapping(
             "participant",
             "participants",
             (codes("role", "roles"), Ref("member", "member"), Ref("onBehalfOf", "on_behalf_of"), period("period")),
-            key=("member", "roles"),
+            key=("member", "roles", "period.start"),
             partial=True,
         ),
         refs("managingOrganization", "managing_organizations"),

@@ -1,15 +1,33 @@
 """Case ↔ EpisodeOfCare: http://hl7.org/fhir/R4/episodeofcare.html"""
 
+from collections.abc import Iterator
+from collections.abc import Mapping as Pairs
+
+from adapter.care import model
 from adapter.config import BASE, CS, EXT
 from adapter.mapping.codecs import boolean, integer, moment
-from adapter.mapping.codes import table
+from adapter.mapping.codes import CodeTable, table
 from adapter.mapping.lists import Each, Values, refs
 from adapter.mapping.rules import Codeable, Field, Ref, coded, period
 from adapter.mapping.shapes import part
-from adapter.mapping.table import Mapping, ext, ext_code
+from adapter.mapping.table import Mapping, ext, ext_code, extension
 from adapter.mapping.words import word
 
 CASE_NUMBER = f"{BASE}/NamingSystem/case-number"
+
+
+class Models(Pairs[str, str]):
+    """By code, the models of case management that are known here: the site's too, so they are looked up when they are needed."""
+
+    def __getitem__(self, code: str) -> str:
+        return {name.replace("_", "-"): name for name in model.names()}[code]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name.replace("_", "-") for name in model.names()])
+
+    def __len__(self) -> int:
+        return len(model.names())
+
 
 STATUS = table("episode-of-care-status", "planned waitlist active onhold finished cancelled entered-in-error")
 STEP = table(
@@ -22,7 +40,7 @@ SETTING_TYPE = table(
     "setting-type",
     "hospital primary-care home-health managed-care rehabilitation outpatient behavioral-health community insurer",
 )
-MODEL = table("cm-model", "brokerage clinical strengths-based intensive")
+MODEL = CodeTable("cm-model", Models())
 CLOSE_REASON = table("close-reason", "goals-met client-declined transferred lost-contact deceased not-eligible coverage-ended other")
 MARKER = table("eligibility-marker", "complex chronic multi-chronic elderly transitioning high-risk")
 
@@ -55,8 +73,9 @@ CASE = Mapping(
                 period(f"{part('period')}.valuePeriod"),
                 Ref(f"{part('assignedBy')}.valueReference", "assigned_by"),
             ),
-            key=("model",),
+            key=("model", "period.start"),
             where=("url", f"{EXT}/cm-model"),
+            partial=True,
         ),
         Ref("patient", "client"),
         Ref("managingOrganization", "managing_organization"),
@@ -73,6 +92,7 @@ CASE = Mapping(
         Field("period.start", "opened_at", moment),
         Field("period.end", "closed_at", moment),
         ext_code("close-reason", "close_reason", CLOSE_REASON),
+        Ref(f"{extension('target-group')}.valueReference", "target_group"),
         Values(
             "extension",
             "eligibility_markers",

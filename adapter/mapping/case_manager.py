@@ -7,7 +7,7 @@ from adapter.mapping.codecs import boolean, decimal, integer
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, One, Values
 from adapter.mapping.rules import Codeable, Field, Implied, Ref, coded, period
-from adapter.mapping.shapes import GENDER, IDENTIFIERS, NAMES, TELECOMS
+from adapter.mapping.shapes import GENDER, HOURS, IDENTIFIERS, NAMES, TELECOMS
 from adapter.mapping.table import Mapping, ext, ext_code, extension
 from adapter.mapping.words import RECORD_KIND, has_coding
 
@@ -19,6 +19,7 @@ NUCC = "http://nucc.org/provider-taxonomy"
 CREDENTIAL = table("credential-kind", "RN LCSW CCM other-license degree")
 DEGREE_LEVEL = table("degree-level", "bachelor graduate")
 DISCIPLINE = table("discipline", "nurse social-worker healthcare-administrator therapist counselor physician other-clinical other")
+COMPETENCY = table("competency", "medical-knowledge system-knowledge project-management communication empathy collaboration")
 ROLE = table("case-manager-role", "case-manager nurse-case-manager supervisor director")
 
 # The disciplines of which the Health Care Provider Taxonomy has a code that says neither more nor less.
@@ -90,6 +91,9 @@ AS_WHAT = Mapping(
         ext("ccm-work-share", "case_management_work_share", decimal),
         ext("caseload-limit", "caseload_limit", integer, "absent is 20"),
         Ref(f"{extension('mentor')}.valueReference", "mentor"),
+        Values("extension", "competencies", (coded("valueCode", "value", COMPETENCY),), where=("url", f"{EXT}/competency")),
+        HOURS,
+        Field("availabilityExceptions", "availability"),
     ),
     const={
         "code": [

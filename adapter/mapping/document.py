@@ -30,12 +30,11 @@ def document() -> str:
 
 
 def _contents() -> Iterator[str]:
-    yield "| concept | FHIR type | fields | later |"
-    yield "|---|---|---|---|"
+    yield "| concept | FHIR type | fields |"
+    yield "|---|---|---|"
     for concept, record in RECORDS.items():
         types = ", ".join(mapping.type for mapping in _tables(concept))
-        later = len(record.LATER)
-        yield f"| [{concept}](#{concept}) | {types} | {len(record.keys())} | {later or ''} |"
+        yield f"| [{concept}](#{concept}) | {types} | {len(record.keys())} |"
     yield ""
 
 
@@ -50,7 +49,7 @@ def _concept(concept: str) -> Iterator[str]:
     for mapping in _tables(concept):
         yield from _table(mapping)
     yield from _local(record)
-    yield from _later(record)
+    yield from _elsewhere(record)
 
 
 def _table(mapping: Mapping) -> Iterator[str]:
@@ -83,10 +82,10 @@ def _local(record: type[Record]) -> Iterator[str]:
         yield f"Kept here only, with no place in FHIR: `{'`, `'.join(sorted(record.LOCAL))}`.\n"
 
 
-def _later(record: type[Record]) -> Iterator[str]:
-    if record.LATER:
-        yield "Not here yet:\n"
-        yield from (f"- `{name}`: {why}" for name, why in record.LATER.items())
+def _elsewhere(record: type[Record]) -> Iterator[str]:
+    if record.ELSEWHERE:
+        yield "Elsewhere:\n"
+        yield from (f"- `{name}`: {why}" for name, why in record.ELSEWHERE.items())
         yield ""
 
 

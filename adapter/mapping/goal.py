@@ -6,7 +6,7 @@ from adapter.mapping.codecs import date
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, refs
 from adapter.mapping.rules import Codeable, Field, Ref, coded
-from adapter.mapping.shapes import CASE, any_value, notes
+from adapter.mapping.shapes import OWN_CASE, any_value, notes
 from adapter.mapping.table import Mapping
 from adapter.mapping.words import word
 
@@ -34,7 +34,7 @@ GOAL = Mapping(
         word("priority", "priority", PRIORITY, "http://terminology.hl7.org/CodeSystem/goal-priority"),
         Field("description.text", "description"),
         Ref("subject", "client"),
-        CASE,
+        OWN_CASE,
         OneOf("start", Field("startDate", "start_date", date)),
         Each(
             "target",

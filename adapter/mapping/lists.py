@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -177,7 +177,7 @@ class One(Values):
 
     def rows(self) -> Iterator[Row]:
         for row in super().rows():
-            yield Row(row.path, self.attr, row.kind, self.note or row.note)
+            yield replace(row, attr=self.attr, note=self.note or row.note)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ Works on raw JSON, so elements that no record knows merge by the same rules as t
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from adapter.fhir.resource import SERVER_META, Raw, dumps, same
@@ -189,7 +190,7 @@ class _Walk:
         return self.decide(place, our_base, ours, theirs)
 
     def decide(self, place: _Place, base: Any, ours: Any, theirs: Any) -> Any:
-        change = Change(place.path, _or_none(base), _or_none(ours), _or_none(theirs), place.read)
+        change = Change(place.path, _told(base), _told(ours), _told(theirs), place.read)
         winner = self.newest(change) if place.owner == "newest" else place.owner
         if winner in ("ours", "theirs"):
             self.decided[place.path] = winner
@@ -217,13 +218,26 @@ class _Walk:
     def objects(self, place: _Place, our_base: Raw, their_base: Raw, ours: Raw, theirs: Raw) -> Raw:
         merged: Raw = {}
         first, second = (ours, theirs) if self.keep == "ours" else (theirs, ours)
+        sides = our_base, their_base, ours, theirs
+        beside = _beside(sides)
         for name in [*first, *(name for name in second if name not in first)]:
-            inner = self.within(place, name, _member(name))
-            value = self.value(inner, *(side.get(name, _MISSING) for side in (our_base, their_base, ours, theirs)))
+            if (plain := name.removeprefix("_")) in beside:
+                merged |= {} if plain in merged or name in merged else self.primitives(place, plain, sides)
+                continue
+            value = self.value(self.within(place, name, _member(name)), *(side.get(name, _MISSING) for side in sides))
             if value is not _MISSING:
                 merged[name] = value
         self.choices(place, ours, theirs, merged)
         return merged
+
+    def primitives(self, place: _Place, name: str, sides: tuple[Raw, Raw, Raw, Raw]) -> Raw:
+        """A list of primitives with what stands beside them."""
+        read = [*map(_primitives(name), sides)]
+        value = self.value(self.within(place, name, _primitives(name)), *read)
+        for side, items in zip(sides, read, strict=True):
+            if items is value:
+                return {each: side[each] for each in (name, f"_{name}") if each in side}
+        return _apart(name, value)
 
     def choices(self, place: _Place, ours: Raw, theirs: Raw, merged: Raw) -> None:
         """One type each of a choice element, where we wrote another than they did."""
@@ -252,6 +266,48 @@ def _moved(before: Raw, after: Raw) -> bool:
     return [label for label in before if label in after] != [label for label in after if label in before]
 
 
+@dataclass(frozen=True, slots=True)
+class _Primitive:
+    """An item of a list of primitives with what stands beside it, under `_name` at the same place: the two are one."""
+
+    value: Any
+    beside: Raw
+
+
+def _primitives(name: str) -> Read:
+    """Reads a list of primitives, each with what stands beside it. http://hl7.org/fhir/R4/json.html#primitive"""
+
+    def read(held: Any) -> Any:
+        beside = held.get(f"_{name}") if isinstance(held, dict) else None
+        if not isinstance(beside, list):
+            return _member(name)(held)
+        return [_Primitive(value, more) if more else value for value, more in zip_longest(held.get(name, ()), beside)]
+
+    return read
+
+
+def _beside(sides: Iterable[Raw]) -> set[str]:
+    """The names of lists of primitives of which something stands beside an item, on any side."""
+    named = {name[1:] for side in sides for name in side if name.startswith("_") and isinstance(side[name], list)}
+    return {name for name in named if all(isinstance(side.get(name, []), list) for side in sides)}
+
+
+def _apart(name: str, items: Any) -> Raw:
+    """What `_primitives` read, as FHIR writes it."""
+    if items is _MISSING:
+        return {}
+    both = [(item.value, item.beside) if isinstance(item, _Primitive) else (item, None) for item in items]
+    beside = {f"_{name}": [more for _, more in both]} if any(more for _, more in both) else {}
+    return {name: [value for value, _ in both], **beside}
+
+
+def _told(value: Any) -> Any:
+    """A value as a conflict shows it: JSON, None where there is none."""
+    if isinstance(value, list):
+        return [*map(_told, value)]
+    return {"value": value.value, **value.beside} if isinstance(value, _Primitive) else None if value is _MISSING else value
+
+
 def _member(name: str) -> Read:
     return lambda held: held.get(name, _MISSING) if isinstance(held, dict) else _MISSING
 
@@ -272,6 +328,10 @@ def _choice(name: str) -> str | None:
 
 
 def _same(left: Any, right: Any) -> bool:
+    if left is not right and isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, _Primitive) and isinstance(right, _Primitive):
+        return same(left.value, right.value) and same(left.beside, right.beside)
     return left is right or (left is not _MISSING and right is not _MISSING and same(left, right))
 
 
@@ -279,8 +339,8 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
     """How the items of these lists are told apart, None where nothing tells them apart."""
     items = [item for side in sides for item in side]
     edited = (_only,) if [len(side) for side in sides[:2]] == [1, 1] and all(len(side) < 2 for side in sides[2:]) else ()
-    if all(isinstance(item, str | int) for item in items):
-        candidates: Iterator[Callable[[Any], str | None]] = iter((*edited, dumps))
+    if all(isinstance(item, str | int | _Primitive) for item in items):
+        candidates: Iterator[Callable[[Any], str | None]] = iter((*edited, _value_key))
     elif all(isinstance(item, dict) for item in items):
         candidates = iter((_reader(("url",)), _extension_key, *(_reader(paths) for paths in _KEYS), *edited, _reader(("text",))))
     else:
@@ -290,6 +350,10 @@ def _key_for(sides: list[list[Any]]) -> Callable[[Any], str] | None:
         if all(None not in side and len(set(side)) == len(side) for side in labels):
             return candidate  # type: ignore[return-value]
     return None
+
+
+def _value_key(item: Any) -> str:
+    return dumps(item.value if isinstance(item, _Primitive) else item)
 
 
 def _only(_: Any) -> str:

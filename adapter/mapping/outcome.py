@@ -2,11 +2,11 @@
 
 from adapter.config import BASE
 from adapter.fhir.resource import Raw
-from adapter.mapping.answers import STATUS, Item, amount, chosen, section
+from adapter.mapping.answers import STATUS, Item, chosen, section
 from adapter.mapping.codecs import boolean, date, decimal, integer, moment
 from adapter.mapping.codes import table
-from adapter.mapping.rules import Field, Group, Ref, coded
-from adapter.mapping.shapes import CASE
+from adapter.mapping.rules import Field, Group, Ref, coded, money
+from adapter.mapping.shapes import CASE, complex_ext, part
 from adapter.mapping.table import Mapping
 
 CASE_CLOSING = f"{BASE}/Questionnaire/case-closing"
@@ -68,13 +68,16 @@ OUTCOME = Mapping(
             chosen("status", "status", RECOVERY),
             Item("goal-attainment", Field("valueDecimal", "goal_attainment", decimal)),
         ),
-        section(
+        # An answer cannot be Money, and an Observation's value cannot either.
+        complex_ext(
+            "cost-outcome",
             "cost",
-            "cost",
-            amount("expected", "expected"),
-            amount("actual", "actual"),
-            amount("saving", "saving"),
-            Item("method", Field("valueString", "method")),
+            (
+                money(f"{part('expected')}.valueMoney", "expected"),
+                money(f"{part('actual')}.valueMoney", "actual"),
+                money(f"{part('saving')}.valueMoney", "saving"),
+                Field(f"{part('method')}.valueString", "method"),
+            ),
         ),
         section(
             "readmission",

@@ -6,7 +6,7 @@ from typing import Any
 from adapter.config import EXT
 from adapter.errors import Invalid
 from adapter.fhir.resource import Raw
-from adapter.mapping.codecs import boolean, integer, moment, reference
+from adapter.mapping.codecs import boolean, integer, moment, reference, texts
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, RefsTo, Values, refs
 from adapter.mapping.rules import ABSENT, Field, Ref, coded, money, period
@@ -45,6 +45,7 @@ PLAN = Mapping(
         CASE,
         coded("status", "status", STATUS),
         coded("intent", "intent", INTENT),
+        Field("instantiatesCanonical", "templates", texts),
         Field("title", "title"),
         Field("description", "description"),
         period("period"),

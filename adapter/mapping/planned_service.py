@@ -8,7 +8,7 @@ from adapter.config import CS
 from adapter.fhir.elements import find, parse_path
 from adapter.fhir.resource import Raw
 from adapter.mapping.choices import clear_choice
-from adapter.mapping.codecs import decimal, integer, moment
+from adapter.mapping.codecs import boolean, decimal, integer, moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Values, refs
 from adapter.mapping.rules import ABSENT, Codeable, Field, Group, Problem, Ref, Row, coded, money, nested
@@ -141,6 +141,7 @@ PLANNED_SERVICE = Mapping(
                 Field(f"{part('decidedAt')}.valueDateTime", "decided_at", moment),
             ),
         ),
+        ext("self-funded", "self_funded", boolean),
         ext_code("authorisation-required", "authorisation_required", REQUIRED),
         refs("insurance", "insurance"),
         money(f"{extension('estimated-cost')}.valueMoney", "estimated_cost"),

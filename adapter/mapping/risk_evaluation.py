@@ -1,5 +1,6 @@
 """Risk evaluation ↔ RiskAssessment: http://hl7.org/fhir/R4/riskassessment.html"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ from adapter.mapping.codecs import decimal, integer, moment
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each, Values, refs
 from adapter.mapping.measurement import STATUS
-from adapter.mapping.rules import ABSENT, Codeable, Field, Ref, coded, period
-from adapter.mapping.shapes import CASE, complex_ext, notes, part, value_range
+from adapter.mapping.rules import ABSENT, Codeable, Field, Ref, Row, coded, nested, period
+from adapter.mapping.shapes import OWN_CASE, complex_ext, notes, part, value_range
 from adapter.mapping.table import Mapping, ext, ext_code, extension
 from adapter.mapping.words import word
 
@@ -32,13 +33,17 @@ class Horizon(Choice):
         _IN_WORDS.write(node, ABSENT)
         super().write(node, value)
 
+    def rows(self) -> Iterator[Row]:
+        yield from super().rows()
+        yield from nested("", self.attr, (_IN_WORDS,))
+
 
 RISK_EVALUATION = Mapping(
     "risk_evaluation",
     "RiskAssessment",
     (
         Ref("subject", "client"),
-        CASE,
+        OWN_CASE,
         Ref("encounter", "encounter"),
         coded("status", "status", STATUS),
         Codeable("method", "method"),

@@ -6,7 +6,7 @@ References are mapped between local and remote ids at the edge (`adapter.sync.ed
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -46,6 +46,8 @@ class Row:
     attr: str
     kind: str
     note: str = ""
+    codes: CodeTable | None = field(default=None, compare=False)
+    """The table that its codes are of."""
 
 
 class Rule(Protocol):
@@ -172,7 +174,7 @@ class Coded(Field):
         return self.table.encode(value)
 
     def rows(self) -> Iterator[Row]:
-        yield Row(self.path, self.attr, f"code ({self.table.name})", self.note)
+        yield Row(self.path, self.attr, f"code ({self.table.name})", self.note, self.table)
 
 
 def coded(path: str, attr: str, table: CodeTable, note: str = "") -> Coded:
@@ -220,7 +222,7 @@ def nested(path: str, attr: str, rules: Sequence[Rule]) -> Iterator[Row]:
     """The rows of inner rules, with the outer path and attribute in front."""
     for rule in rules:
         for row in rule.rows():
-            yield Row(f"{path}.{row.path}".strip("."), f"{attr}.{row.attr}", row.kind, row.note)
+            yield replace(row, path=f"{path}.{row.path}".strip("."), attr=f"{attr}.{row.attr}")
 
 
 def period(path: str, attr: str = "period", note: str = "") -> Group:

@@ -3,7 +3,10 @@
 The instrument's answers stand as they would without us; the record review, the domains and the disposition's reason are items beside them.
 """
 
-from adapter.config import EXT
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.config import BASE, EXT
 from adapter.fhir.elements import find, parse_path
 from adapter.fhir.resource import Raw
 from adapter.mapping.answers import STATUS, Answers, Item, chosen, section
@@ -22,6 +25,25 @@ DOMAINS = ("medical", "financial", "living", "social")
 _STEP = f"{EXT}/cm-process-step"
 _STEP_PATH = parse_path(f"extension[url={_STEP}].valueCode")
 
+_OURS, _WITHIN = f"{BASE}/Questionnaire/", f"{BASE}/Questionnaire/screening-"
+
+
+def within(instrument: str) -> str:
+    """The canonical url of a screening's questionnaire around an instrument of ours; one of others' stays what it is."""
+    return instrument.replace(_OURS, _WITHIN, 1) if instrument.startswith(_OURS) else instrument
+
+
+@dataclass(frozen=True)
+class Instrument(Field):
+    """The canonical url of the instrument, which a response names by the questionnaire that has a screening's further items around it."""
+
+    def decode(self, value: Any) -> Any:
+        named = super().decode(value)
+        return named.replace(_WITHIN, _OURS, 1) if named.startswith(_WITHIN) else named
+
+    def encode(self, value: Any) -> Any:
+        return within(super().decode(value))
+
 
 def _is_screening(raw: Raw) -> bool:
     """A QuestionnaireResponse has no category, and an instrument is an instrument in any step: the step of the case tells them apart."""
@@ -34,7 +56,7 @@ SCREENING = Mapping(
     (
         Ref("subject", "client"),
         CASE,
-        Field("questionnaire", "instrument", note="canonical, with its version"),
+        Instrument("questionnaire", "instrument", note="canonical, with its version; ours with `screening-` before its name"),
         coded("status", "status", STATUS),
         ext_code("screening-mode", "mode", MODE),
         Field("authored", "completed_at", moment),

@@ -6,6 +6,7 @@ from adapter.mapping.codecs import boolean, date, decimal, integer, moment, text
 from adapter.mapping.codes import table
 from adapter.mapping.lists import Each
 from adapter.mapping.rules import Codeable, Field, Group, Ref, Rule, coded, period, quantity
+from adapter.mapping.words import Words
 
 GENDER = table("administrative-gender", "male female other unknown")
 TELECOM_SYSTEM = table("contact-point-system", "phone fax email pager url sms other")
@@ -15,10 +16,31 @@ ADDRESS_USE = table("address-use", "home work temp old billing")
 ADDRESS_TYPE = table("address-type", "postal physical both")
 IDENTIFIER_USE = table("identifier-use", "usual official temp secondary old")
 
-# The extension by which R4 ties any event or request to a case: http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare
-CASE = Ref("extension[url=http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare].valueReference", "case")
-# For the types on which HL7's extension pack (5.2.0) does not allow that one: CareTeam, ClaimResponse, Task.
-OWN_CASE = Ref(f"extension[url={EXT}/case].valueReference", "case")
+# The extension by which R4 ties an event or request to a case, and ours, for the types on which R4 does not allow that one: a validator
+# that goes by R4's own definition refuses it there.
+_CASE_OF, _OWN_CASE_OF = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare", f"{EXT}/case"
+CASE = Ref(f"extension[url={_CASE_OF}].valueReference", "case")
+OWN_CASE = Ref(f"extension[url={_OWN_CASE_OF}].valueReference", "case")
+_MAY_SAY_CASE = frozenset(
+    (
+        "Observation",
+        "DiagnosticReport",
+        "Media",
+        "DeviceRequest",
+        "ServiceRequest",
+        "NutritionOrder",
+        "DeviceUseStatement",
+        "AdverseEvent",
+        "CarePlan",
+        "CareTeam",
+        "ClinicalImpression",
+        "Communication",
+        "CommunicationRequest",
+        "Condition",
+        "Procedure",
+        "QuestionnaireResponse",
+    )
+)
 
 IDENTIFIERS = Each(
     "identifier",
@@ -79,6 +101,20 @@ ADDRESSES = Each(
 )
 
 
+HOURS = Each(
+    "availableTime",
+    "hours",
+    (
+        Words("daysOfWeek", "days", texts, "", table("days-of-week", "mon tue wed thu fri sat sun")),
+        Field("allDay", "all_day", boolean),
+        Field("availableStartTime", "start", time),
+        Field("availableEndTime", "end", time),
+    ),
+    key=("days", "start"),
+    partial=True,
+)
+
+
 def notes(path: str = "note", attr: str = "notes") -> Each:
     """Annotations ⇄ notes, told apart by their text."""
     return Each(path, attr, (Field("text", "text"), Field("time", "at", moment), Ref("authorReference", "by")), key=("text",))
@@ -117,3 +153,8 @@ def complex_ext(name: str, attr: str, rules: tuple[Rule, ...], note: str = "") -
 def part(name: str) -> str:
     """The path of a part within a complex extension, up to its value."""
     return f"extension[url={name}]"
+
+
+def case_of(type: str) -> str:
+    """The url of the extension by which a resource of this type belongs to a case."""
+    return _CASE_OF if type in _MAY_SAY_CASE else _OWN_CASE_OF

@@ -7,7 +7,7 @@ from adapter.cases.stakeholder import ORGANISATIONS, PERSONS
 from adapter.config import CS
 from adapter.mapping.codecs import boolean, date
 from adapter.mapping.codes import table
-from adapter.mapping.lists import One, Values
+from adapter.mapping.lists import One, Values, refs
 from adapter.mapping.rules import Codeable, Field, Fields, Implied, Ref, coded
 from adapter.mapping.shapes import ADDRESSES, GENDER, IDENTIFIERS, NAMES, TELECOMS
 from adapter.mapping.table import Mapping, ext_code
@@ -18,9 +18,9 @@ HL7_TYPES = "http://terminology.hl7.org/CodeSystem/organization-type"
 ORGANISATION_KIND = table("stakeholder-kind", " ".join((*ORGANISATIONS, "other")).replace("_", "-"))
 PERSON_KIND = table("professional-kind", " ".join((*PERSONS, "other")).replace("_", "-"))
 
+# HL7's word for a kind where it has one; its "other" is deprecated.
 HL7_TYPE = {
     "home_health_provider": "prov",
-    "service_provider": "other",
     "rehab_facility": "prov",
     "insurer": "ins",
     "hospital": "prov",
@@ -28,8 +28,6 @@ HL7_TYPE = {
     "primary_care": "prov",
     "community_org": "cg",
     "managed_care": "pay",
-    "social_service_agency": "other",
-    "other": "other",
 }
 
 
@@ -62,6 +60,7 @@ ORGANISATION = Mapping(
         ),
         Values("type", "types", (Codeable("", "value"),), unless=("coding.system", KINDS)),
         Ref("partOf", "part_of"),
+        refs("endpoint", "endpoints"),
         TELECOMS,
         ADDRESSES,
     ),

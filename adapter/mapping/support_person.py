@@ -27,6 +27,7 @@ SUPPORT_PERSON = Mapping(
         period("period"),
         Values("extension", "supports", (coded("valueCode", "value", SUPPORT_KIND),), where=("url", f"{EXT}/support-kind")),
         ext("lives-with-client", "lives_with_client", boolean),
+        ext("support-availability", "availability"),
         ext_code("caregiver-strain", "caregiver_strain", CAREGIVER_STRAIN),
         ext("may-receive-information", "may_receive_information", boolean, "absent is no"),
         ext("is-decision-maker", "is_decision_maker", boolean, "absent is no"),

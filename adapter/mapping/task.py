@@ -1,5 +1,7 @@
 """Task ↔ Task: http://hl7.org/fhir/R4/task.html"""
 
+from adapter.config import CS
+from adapter.fhir.resource import Raw
 from adapter.mapping.codecs import moment
 from adapter.mapping.codes import table
 from adapter.mapping.rules import Codeable, Field, Ref, coded, period
@@ -12,6 +14,28 @@ STATUS = table(
 )
 INTENT = table("task-intent", "unknown proposal plan order original-order reflex-order filler-order instance-order option")
 PRIORITY = table("request-priority", "routine urgent asap stat")
+
+_KIND_TEXTS = {
+    "missed-appointment": "Follow up on a missed appointment",
+    "urgent-flag": "Act on an urgent flag",
+    "barrier": "Address a barrier to the plan",
+    "authorisation-expiring": "Ask for an authorisation again before it ends",
+    "authorisation-denied": "Decide whether to appeal a denied authorisation",
+    "discharge-contact": "Speak to the client after the discharge",
+    "discharge-visit": "See the client after the discharge",
+    "readmission": "Evaluate the risk again after a readmission",
+    "emergency-visit": "Review a visit to the emergency department",
+    "contact-overdue": "Contact that is overdue",
+    "contact-escalated": "Contact that is overdue by its interval again",
+    "service-late": "The first service is late",
+    "task-escalated": "Urgent task that nobody took in time",
+}
+KINDS: dict[str, Raw] = {
+    code.replace("-", "_"): {"system": f"{CS}/task-kind", "code": code, "display": text} for code, text in _KIND_TEXTS.items()
+}
+"""What the tasks are for that follow from the record (casework.watch), by our word."""
+READMISSION = {"system": f"{CS}/flag", "code": "readmission", "display": "Readmission within 30 days"}
+"""What the Flag of a client says who came back to hospital so soon."""
 
 TASK = Mapping(
     "task",

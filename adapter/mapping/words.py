@@ -1,7 +1,7 @@
 """Words of ours in CodeableConcepts: as the coding of one code system, and made finer by an extension."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from adapter.fhir.elements import Step, ensure, find, parse_path, prune
 from adapter.fhir.resource import Raw
 from adapter.mapping.codecs import text
 from adapter.mapping.codes import CodeTable
-from adapter.mapping.rules import ABSENT, UNREADABLE, Coded, Problem, Row
+from adapter.mapping.rules import ABSENT, UNREADABLE, Coded, Field, Problem, Row
 
 # Says which of our concepts a resource is of, where its type alone does not.
 RECORD_KIND = f"{CS}/record-kind"
@@ -65,12 +65,30 @@ class Word(Coded):
         prune(node, steps if self.sole else (*steps, Step("coding")))
 
     def rows(self) -> Iterator[Row]:
-        yield Row(f"{self.path}.coding[system={self.system}].code", self.attr, f"code ({self.table.name})", self.note)
+        yield Row(f"{self.path}.coding[system={self.system}].code", self.attr, f"code ({self.table.name})", self.note, self.table)
 
 
 def word(path: str, attr: str, table: CodeTable, system: str, note: str = "", *, sole: bool = True) -> Word:
     """A rule for a CodeableConcept that holds a code of this system."""
     return Word(path, attr, text, note, table, system, sole)
+
+
+@dataclass(frozen=True)
+class Words(Field):
+    """A list of codes ⇄ a list of words, by a table."""
+
+    table: CodeTable = field(default_factory=lambda: CodeTable("", {}))
+
+    def decode(self, value: Any) -> Any:
+        return [self.table.decode(code) for code in super().decode(value)]
+
+    def encode(self, value: Any) -> Any:
+        if not isinstance(value, list) or not value:
+            raise Invalid("not a list of words")
+        return [self.table.encode(word) for word in value]
+
+    def rows(self) -> Iterator[Row]:
+        yield Row(f"{self.path}[]", f"{self.attr}[]", f"code ({self.table.name})", self.note, self.table)
 
 
 @dataclass(frozen=True)

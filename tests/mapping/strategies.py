@@ -16,7 +16,7 @@ from adapter.mapping.lists import Each, One, RefsTo, Values
 from adapter.mapping.planned_service import Occurrence
 from adapter.mapping.rules import Codeable, Coded, Field, Group, Implied, Ref, Rule
 from adapter.mapping.table import Mapping
-from adapter.mapping.words import Refined
+from adapter.mapping.words import Refined, Words
 
 CUSTOM: dict[type, Any] = {}
 """Strategies for rule classes that belong to one concept: class → function from rule to strategy."""
@@ -127,6 +127,7 @@ CUSTOM |= {
     Party: lambda _: st.tuples(st.sampled_from(["Patient", "Practitioner", "RelatedPerson", "Organization"]), ids).map("/".join),
     Minutes: lambda _: st.integers(0, 9999),
     Translated: _translated,
+    Words: lambda rule: st.lists(st.sampled_from(rule.table.words), min_size=1, max_size=3, unique=True),
     OfClient: lambda rule: value_for(rule.inner),
     Others: _others,
 }

@@ -224,3 +224,61 @@ def test_two_edits_of_an_only_given_name_do_not_make_two_names():
 
 def test_notes_that_both_sides_add_are_both_kept():
     assert merge(Base({}, {}), {"note": [{"text": "1"}]}, {"note": [{"text": "2"}]}).raw["note"] == [{"text": "2"}, {"text": "1"}]
+
+
+def note(text):
+    return {"extension": [{"url": "urn:example:note", "valueString": text}]}
+
+
+def name(given, beside=None):
+    return {"name": [{"use": "official", "family": "Kanarifugl", "given": given, **({"_given": beside} if beside else {})}]}
+
+
+def beside_each(given, beside):
+    return dict(zip(given, beside or [None] * len(given), strict=True))
+
+
+NAMED = {**BASE, **name(["A", "B"], [None, note("of B")])}
+
+
+def named(ours, theirs, **options):
+    result = merge(Base(NAMED, NAMED), {**NAMED, **ours}, {**NAMED, **theirs}, **options)
+    return result.raw["name"][0], result.conflicts
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+@pytest.mark.parametrize(
+    ("one", "other", "given", "beside"),
+    [
+        (name(["B"], [note("of B")]), name(["A", "B"], [None, note("new")]), ["B"], [note("new")]),
+        (
+            name(["Z", "A", "B"], [None, None, note("of B")]),
+            name(["B", "A"], [note("of B"), None]),
+            ["B", "A", "Z"],
+            [note("of B"), None, None],
+        ),
+        (name(["A", "B", "C"], [None, note("of B"), note("of C")]), name(["B"], [note("of B")]), ["B", "C"], [note("of B"), note("of C")]),
+        (name(["A", "B"]), name(["C", "A", "B"], [None, None, note("of B")]), ["A", "B", "C"], None),
+        (name(["A"]), {"gender": "other"}, ["A"], None),
+    ],
+    ids=["removed and remarked", "added and moved", "added and removed", "unmarked and added", "removed alone"],
+)
+def test_what_stands_beside_a_primitive_of_a_list_stays_with_it(one, other, given, beside, keep):
+    for ours, theirs in ((one, other), (other, one)):
+        found, conflicts = named(ours, theirs, keep=keep)
+        assert conflicts == []
+        assert beside_each(found["given"], found.get("_given")) == beside_each(given, beside)
+
+
+def test_a_primitive_that_both_marked_otherwise_is_one_conflict_and_shows_both_parts():
+    _, [row] = named(name(["A", "B"], [None, note("ours")]), name(["A", "B"], [None, note("theirs")]))
+    assert (row.path, row.ours, row.theirs) == ('name[official].given["B"]', {"value": "B"} | note("ours"), {"value": "B"} | note("theirs"))
+    found, conflicts = named(name(["A", "B"], [None, note("ours")]), name(["A", "B"], [None, note("theirs")]), decisions={row.path: "ours"})
+    assert (found["_given"], conflicts) == ([None, note("ours")], [])
+
+
+@pytest.mark.parametrize("keep", ["ours", "theirs"])
+def test_a_list_of_which_only_what_stands_beside_is_there_is_kept(keep):
+    bare = {**BASE, "name": [{"use": "official", "_given": [note("unknown")]}]}
+    edit = {**bare, "birthDate": "1951"}
+    assert merge(Base(bare, bare), edit, {**bare, "gender": "other"}, keep=keep).raw["name"] == bare["name"]

@@ -1,0 +1,222 @@
+"""Which profiles of others a resource says that it satisfies: those whose demands, checked one by one, it meets.
+
+US Core 6.1.0 (http://hl7.org/fhir/us/core/STU6.1) and SDOH Clinical Care 2.3.0 (http://hl7.org/fhir/us/sdoh-clinicalcare). What R4 itself
+demands is not repeated. The demands are ours to check because a claim that does not hold makes others refuse the resource.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.fhir.resource import Raw
+from adapter.mapping.choices import is_choice
+from adapter.mapping.words import has_coding
+
+_US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core"
+_SDOH = "http://hl7.org/fhir/us/sdoh-clinicalcare/StructureDefinition/SDOHCC"
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+_PROBLEM = "http://terminology.hl7.org/CodeSystem/condition-category"
+_CONCERN = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
+_ASSESSED = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
+_DOMAINS = "http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes"
+_NPI = "http://hl7.org/fhir/sid/us-npi"
+_LOINC = "http://loinc.org"
+_UCUM = "http://unitsofmeasure.org"
+
+
+def _always(_: Raw) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A profile and what it demands."""
+
+    profile: str
+    needs: tuple[str, ...] = ()
+    """Element paths that must be there, in every item of a list on the way."""
+    complete: tuple[str, ...] = ()
+    """The same for elements that need not be there, but where they are must be whole."""
+    holds: Callable[[Raw], bool] = _always
+    """What else must be so."""
+
+    def fits(self, raw: Raw) -> bool:
+        """Whether the resource satisfies it."""
+        return (
+            all(_whole(raw, path.split("."), absent=False) for path in self.needs)
+            and all(_whole(raw, path.split("."), absent=True) for path in self.complete)
+            and self.holds(raw)
+        )
+
+
+def _whole(node: Any, steps: list[str], *, absent: bool) -> bool:
+    if not steps:
+        return True
+    held = node.get(steps[0]) if isinstance(node, dict) else None
+    if held is None:
+        return absent
+    return all(_whole(item, steps[1:], absent=False) for item in (held if isinstance(held, list) else [held]))
+
+
+def _listed(raw: Raw, name: str) -> list[Any]:
+    held = raw.get(name)
+    return held if isinstance(held, list) else []
+
+
+def _named(raw: Raw) -> bool:
+    return all("family" in name or "given" in name for name in _listed(raw, "name"))
+
+
+def _no_npi(raw: Raw) -> bool:
+    """An NPI has a check digit; whoever gives one must vouch for it."""
+    return all(identifier.get("system") != _NPI for identifier in _listed(raw, "identifier"))
+
+
+def _member(raw: Raw) -> bool:
+    of_members = [
+        item for item in _listed(raw, "identifier") if has_coding(item.get("type"), "http://terminology.hl7.org/CodeSystem/v2-0203", "MB")
+    ]
+    return len(_listed(raw, "payor")) == 1 and len(of_members) <= 1 and ("subscriberId" in raw or bool(of_members))
+
+
+def _one_role_each(raw: Raw) -> bool:
+    return all(len(_listed(participant, "role")) == 1 for participant in _listed(raw, "participant"))
+
+
+def _health_concern(raw: Raw) -> bool:
+    categories = raw.get("category")
+    return has_coding(categories, _PROBLEM, "problem-list-item") or has_coding(categories, _CONCERN, "health-concern")
+
+
+def _sdoh(raw: Raw) -> bool:
+    return has_coding(raw.get("category"), _ASSESSED, "sdoh")
+
+
+def _social_need(raw: Raw) -> bool:
+    return _health_concern(raw) and _sdoh(raw) and not {"bodySite", "stage"} & raw.keys()
+
+
+def _screening_response(raw: Raw) -> bool:
+    return _survey(raw) and _sdoh(raw) and _when(raw, "effective") and not {"bodySite", "specimen"} & raw.keys()
+
+
+def _of_sdoh(raw: Raw) -> bool:
+    """Whether one of its categories is a domain of social need."""
+    codings = [coding for category in _listed(raw, "category") for coding in _listed(category, "coding")]
+    return any(coding.get("system") == _DOMAINS for coding in codings)
+
+
+def _referral(raw: Raw) -> bool:
+    """A task to carry out a request, in a status that a referral can have."""
+    focus = raw.get("focus", {}).get("reference")
+    return (
+        raw.get("intent") == "order"
+        and has_coding(raw.get("code"), "http://hl7.org/fhir/CodeSystem/task-code", "fulfill")
+        and isinstance(focus, str)
+        and "/ServiceRequest/" in f"/{focus}"
+        and raw.get("status") not in ("ready", "draft")
+    )
+
+
+def _assess_plan(raw: Raw) -> bool:
+    system = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category"
+    return sum(has_coding(category, system, "assess-plan") for category in _listed(raw, "category")) == 1
+
+
+def _category(code: str) -> Callable[[Raw], bool]:
+    def one(raw: Raw) -> bool:
+        return sum(has_coding(category, _CATEGORY, code) for category in _listed(raw, "category")) == 1
+
+    return one
+
+
+def _said(raw: Raw) -> bool:
+    """Whether an observation says something, or why it does not, and quantities are in UCUM."""
+    says = any(is_choice(name, "value") or name in ("dataAbsentReason", "component", "hasMember") for name in raw)
+    quantity = raw.get("valueQuantity", {})
+    return says and ("code" not in quantity or quantity.get("system") == _UCUM)
+
+
+def _survey(raw: Raw) -> bool:
+    return _category("survey")(raw) and _said(raw)
+
+
+def _social(raw: Raw) -> bool:
+    return has_coding(raw.get("category"), _CATEGORY, "social-history") and _said(raw)
+
+
+def _laboratory(raw: Raw) -> bool:
+    return _category("laboratory")(raw) and _said(raw)
+
+
+def _blood_pressure(raw: Raw) -> bool:
+    parts = {
+        code: [part.get("valueQuantity", {}) for part in _listed(raw, "component") if has_coding(part.get("code"), _LOINC, code)]
+        for code in ("8480-6", "8462-4")
+    }
+    measured = all(
+        len(each) == 1 and each[0].get("system") == _UCUM and each[0].get("code") == "mm[Hg]" and each[0].keys() >= {"value", "unit"}
+        for each in parts.values()
+    )
+    return measured and has_coding(raw.get("code"), _LOINC, "85354-9") and _category("vital-signs")(raw) and _when(raw, "effective")
+
+
+def _when(raw: Raw, base: str) -> bool:
+    return any(is_choice(name, base) for name in raw)
+
+
+def _performed(raw: Raw) -> bool:
+    return raw.get("status") not in ("completed", "in-progress") or _when(raw, "performed")
+
+
+CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "Patient": (
+        Claim(
+            f"{_US_CORE}-patient", ("identifier.system", "identifier.value", "name", "gender"), ("telecom.system", "telecom.value"), _named
+        ),
+    ),
+    "Practitioner": (Claim(f"{_US_CORE}-practitioner", ("identifier.system", "identifier.value", "name.family"), holds=_no_npi),),
+    "PractitionerRole": (Claim(f"{_US_CORE}-practitionerrole", ("practitioner", "telecom.system", "telecom.value")),),
+    "Organization": (Claim(f"{_US_CORE}-organization", ("active", "name"), holds=_no_npi),),
+    "RelatedPerson": (Claim(f"{_US_CORE}-relatedperson", ("active", "patient", "name")),),
+    "Coverage": (Claim(f"{_US_CORE}-coverage", ("relationship", "payor"), holds=_member),),
+    "CareTeam": (Claim(f"{_US_CORE}-careteam", ("subject", "participant.role", "participant.member"), holds=_one_role_each),),
+    "Condition": (
+        Claim(f"{_US_CORE}-condition-problems-health-concerns", ("category", "code"), holds=_health_concern),
+        Claim(f"{_SDOH}-Condition", ("category", "code.coding"), holds=_social_need),
+    ),
+    "Encounter": (Claim(f"{_US_CORE}-encounter", ("type", "subject"), ("identifier.system", "identifier.value")),),
+    "Goal": (
+        Claim(f"{_US_CORE}-goal", ("description", "subject")),
+        Claim(f"{_SDOH}-Goal", ("description", "subject"), holds=_of_sdoh),
+    ),
+    "CarePlan": (Claim(f"{_US_CORE}-careplan", ("category", "subject"), holds=_assess_plan),),
+    "QuestionnaireResponse": (Claim(f"{_US_CORE}-questionnaireresponse", ("questionnaire", "subject", "authored")),),
+    "Observation": (
+        Claim(f"{_US_CORE}-observation-screening-assessment", ("subject",), holds=_survey),
+        Claim(f"{_SDOH}-ObservationScreeningResponse", ("subject",), holds=_screening_response),
+        Claim(f"{_US_CORE}-simple-observation", ("subject",), holds=_social),
+        Claim(f"{_US_CORE}-observation-lab", ("subject",), holds=_laboratory),
+        Claim(f"{_US_CORE}-blood-pressure", ("subject",), holds=_blood_pressure),
+    ),
+    "ServiceRequest": (Claim(f"{_US_CORE}-servicerequest", ("code",)),),
+    "Task": (Claim(f"{_SDOH}-TaskForReferralManagement", ("focus", "for", "authoredOn", "requester"), ("statusReason.text",), _referral),),
+    "Procedure": (Claim(f"{_US_CORE}-procedure", ("code",), holds=_performed),),
+}
+_OURS_TO_CLAIM = frozenset(claim.profile for claims in CLAIMS.values() for claim in claims)
+
+
+def profiles(raw: Raw) -> list[str]:
+    """The profiles, of those known here, that the resource satisfies."""
+    return [claim.profile for claim in CLAIMS.get(raw["resourceType"], ()) if claim.fits(raw)]
+
+
+def claimed(raw: Raw) -> Raw:
+    """The resource with `meta.profile` naming what it satisfies; profiles that are not known here stay claimed as they are."""
+    meta = raw.get("meta") or {}
+    held = meta.get("profile", [])
+    named = [*(profile for profile in held if profile not in _OURS_TO_CLAIM), *profiles(raw)]
+    if named == held:
+        return raw
+    rest = {name: value for name, value in meta.items() if name != "profile"}
+    return {**raw, "meta": {**({"profile": named} if named else {}), **rest}}
