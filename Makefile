@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help venv check test test-live demo chaos bench bench-hapi docs serve clean
+.PHONY: help venv check test test-live demo chaos bench bench-hapi docs ig validate serve clean
 
 VENV := .venv
 READY := $(VENV)/ready
@@ -25,6 +25,12 @@ check: $(READY) ## style, types, and whether the generated documents are current
 
 docs: $(READY) ## write the documents that are made from the tables (docs/mapping.md and others)
 	$(VENV)/bin/python -m adapter.cli docs
+
+ig: $(READY) ## the FHIR package of our extensions, profiles, code systems and value sets, in build/
+	$(VENV)/bin/casebridge ig --to build
+
+validate: $(READY) ## the package, and every resource of the two stories, by HL7's own validator: no error, no warning that docs/validation.md does not explain (Java 17, Maven)
+	$(VENV)/bin/pytest -m live tests/live/test_validation.py
 
 test: $(READY) ## every test that needs only Python: minutes
 	$(VENV)/bin/pytest -n 2

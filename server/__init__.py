@@ -10,7 +10,7 @@ from werkzeug.wsgi import get_input_stream
 from adapter.config import Settings
 from adapter.fhir.resource import laid_out
 from adapter.store.repository import Repository
-from server import compression, console, errors, front, probes
+from server import api, compression, console, errors, front, probes
 from server.fhir import headers
 from server.fhir.messages import Answer, Request
 from server.fhir.routes import endpoint
@@ -59,7 +59,8 @@ def create_app(
     probes.install(app, repository, metrics)
     console.install(app, repository, plans or Settings.from_env().home / "plans")
     app.register_error_handler(Exception, _failed)
-    app.wsgi_app = front.front(fhir, app.wsgi_app, metrics, hosts=hosts, origins=origins, url=url)  # type: ignore[assignment, method-assign]
+    rest = api.beside(app.wsgi_app, repository, max_body)
+    app.wsgi_app = front.front(fhir, rest, metrics, hosts=hosts, origins=origins, url=url)  # type: ignore[assignment, method-assign]
     return app
 
 

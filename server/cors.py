@@ -9,7 +9,10 @@ from typing import Any
 from adapter.errors import Forbidden, Invalid
 from server.reply import Reply
 
-_ASKED = "Accept, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id"
+_ASKED = (
+    "Accept, Casebridge-Actor, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, "
+    "X-Request-Id"
+)
 _ANSWERED = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -10,9 +10,19 @@ from pymongo.errors import PyMongoError
 from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
-from adapter.errors import CasebridgeError, Forbidden, Invalid, NotFound, NotSupported, StoreUnavailable, TooLarge, UnsupportedMedia
+from adapter.errors import (
+    CasebridgeError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotSupported,
+    RuleViolated,
+    StoreUnavailable,
+    TooLarge,
+    UnsupportedMedia,
+)
 from adapter.fhir.outcome import outcome
-from adapter.fhir.resource import dumps
+from adapter.fhir.resource import Raw, dumps
 from adapter.log import event
 
 PROBLEM_JSON = "application/problem+json"
@@ -26,6 +36,12 @@ class MethodNotAllowed(NotSupported):
     def __init__(self, text: str, *, allowed: Sequence[str] = ()) -> None:
         super().__init__(text)
         self.allowed = tuple(allowed)
+
+
+class PreconditionRequired(Invalid):
+    """A change does not say which version it was made against."""
+
+    status = 428
 
 
 class PortTaken(CasebridgeError):
@@ -77,5 +93,15 @@ def as_outcome(error: CasebridgeError) -> str:
 
 
 def as_problem(error: CasebridgeError) -> str:
-    """http://www.rfc-editor.org/rfc/rfc9457"""
-    return dumps({"title": HTTPStatus(error.status).phrase, "status": error.status, "detail": error.text, "code": error.issue_code})
+    """http://www.rfc-editor.org/rfc/rfc9457
+
+    Beside its members: `code`, FHIR's issue code; `errors`, the path and reason of each thing that is wrong; of a rule of case management
+    `rule`, its stable name, and `allowed`, what is possible instead.
+    """
+    told: Raw = {"title": HTTPStatus(error.status).phrase, "status": error.status, "detail": error.text, "code": error.issue_code}
+    reasons = error.reasons if isinstance(error, Invalid) and error.reasons else [(path, error.text) for path in error.expression]
+    if reasons:
+        told["errors"] = [{"path": path, "reason": reason} for path, reason in reasons]
+    if isinstance(error, RuleViolated):
+        told |= {"rule": error.code, **({"allowed": error.allowed} if error.allowed else {})}
+    return dumps(told)

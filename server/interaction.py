@@ -11,6 +11,7 @@ from server.fhir.operations.definition import definitions
 
 OTHER = "other"
 _PREFIX = "/fhir"
+_API = "/api"
 _FIXED = frozenset({"_history", "_search", "metadata"})
 # T is a type, i an id or a version, $ an operation.
 _INTERACTIONS = {
@@ -40,8 +41,15 @@ _INTERACTIONS = {
 def interaction(method: str, path: str) -> tuple[str, str]:
     """The interaction and the type it is about, such as ("read", "Patient"); "other" and "" where there is none.
 
-    Both come from closed lists: nothing that a caller makes up shows in them.
+    Of the case API it is the name of the route and its concept, such as ("api-read", "goal"). All come from closed lists: nothing that a
+    caller makes up shows in them.
     """
+    if path.startswith(_API):
+        # The API is made when it is first asked for.
+        from server.api.routes import named
+
+        name, concept = named("GET" if method == "HEAD" else method, path[len(_API) :]) or (OTHER, "")
+        return (f"api-{name}" if concept else OTHER), concept
     if path != _PREFIX and not path.startswith(f"{_PREFIX}/"):
         return OTHER, ""
     parts = [part for part in path[len(_PREFIX) :].split("/") if part]

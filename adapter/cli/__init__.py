@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from adapter import log
+from adapter.cli.care import care
 from adapter.cli.case import case
 from adapter.cli.certificates import certificates
 from adapter.cli.conflicts import conflicts
@@ -14,8 +15,10 @@ from adapter.cli.dead import dead
 from adapter.cli.demo import demo
 from adapter.cli.docs import docs
 from adapter.cli.exits import CODES, Guarded, raise_terminated
+from adapter.cli.ig import ig
 from adapter.cli.keys import keys
 from adapter.cli.mapping import mapping
+from adapter.cli.measure import measure
 from adapter.cli.people import people
 from adapter.cli.plan import apply_, plan
 from adapter.cli.remote import remote
@@ -25,6 +28,7 @@ from adapter.cli.subscriptions import subscriptions
 from adapter.cli.sync import pull, push, sync
 from adapter.cli.transfer import export, import_
 from adapter.cli.verify import verify
+from adapter.cli.watch import watch
 from adapter.cli.workers import jobs, reindex, worker
 from adapter.config import Settings
 
@@ -38,6 +42,7 @@ _EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
     "  CASEBRIDGE_DB        a MongoDB replica set's URI; without it, the embedded store\n"
     "  CASEBRIDGE_DATABASE  the database's name, if the URI names none  [casebridge]\n"
     "  CASEBRIDGE_HOME      the folder of the embedded store\n"
+    "  CASEBRIDGE_CARE      the folder of the site's own models, instruments and plan templates\n"
     "  CASEBRIDGE_WORKERS   the Redis server by which workers get jobs; without it, this process does all\n"
     "  CASEBRIDGE_LOG       DEBUG, INFO, WARNING or ERROR  [WARNING]",
 )
@@ -72,12 +77,16 @@ _COMMANDS = (
     import_,
     export,
     case,
+    care,
+    watch,
+    measure,
     verify,
     reindex,
     worker,
     jobs,
     sandbox,
     mapping,
+    ig,
     docs,
     demo,
 )

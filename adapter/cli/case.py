@@ -8,9 +8,12 @@ from typing import Any
 import click
 
 from adapter.cases import story
+from adapter.cases.headline import headline
 from adapter.cases.record import Fields
-from adapter.casework.records import record
+from adapter.casework.facts import records_of
+from adapter.casework.records import read, record
 from adapter.casework.stories import load_story
+from adapter.casework.trace import trace
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.errors import CasebridgeError, Invalid, NotFound
@@ -24,12 +27,15 @@ _VALUE = 100
 
 @click.group()
 def case() -> None:
-    """Cases: load a story, show a case."""
+    """Cases: load a story, show a case, ask why."""
+
+
+_json = click.option("--json", "json", is_flag=True, help="As JSON.")
 
 
 @case.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "json", is_flag=True, help="As JSON.")
+@_json
 def load(files: tuple[Path, ...], json: bool) -> None:
     """Load whole case stories.
 
@@ -64,7 +70,7 @@ def _story(path: Path) -> story.Story:
 
 @case.command()
 @click.argument("case_", metavar="CASE", required=False)
-@click.option("--json", "json", is_flag=True, help="As JSON.")
+@_json
 def show(case_: str | None, json: bool) -> None:
     """Show a case, or which cases there are.
 
@@ -75,14 +81,11 @@ def show(case_: str | None, json: bool) -> None:
       casebridge case show CM-2025-0007 --json
     """
     with repository() as opened:
-        cases = {stored.id: record(opened, "case", stored.id) for stored in opened.scan("EpisodeOfCare", _CASES)}
+        cases = _cases(opened)
         if case_ is None:
             _list(cases, json)
             return
-        wanted = case_.removeprefix("EpisodeOfCare/")
-        id = next((id for id, fields in cases.items() if wanted in (id, fields.get("case_number"))), None)
-        if id is None:
-            raise NotFound("There is no case of this number or id; `casebridge case show` lists those that there are.")
+        id = _known(cases, case_)
         records = _records(opened, f"EpisodeOfCare/{id}", cases[id])
     if json:
         as_json({"id": id, "case": cases[id], "records": records})
@@ -91,6 +94,57 @@ def show(case_: str | None, json: bool) -> None:
     line("")
     rows = [(each["concept"], each["resource"], each["fields"].get("status", "")) for each in records]
     table(("record", "resource", "status"), rows)
+
+
+@case.command("trace")
+@click.argument("case_", metavar="CASE")
+@click.argument("element", required=False)
+@_json
+def trace_(case_: str, element: str | None, json: bool) -> None:
+    """Show why something is in a case, and whether it helped.
+
+    ELEMENT is a reference such as ServiceRequest/…, or a part of what the element is called, such as "physical therapy"; without one all
+    services and goals of the case are listed. Each link says who made its record, when, and which version it is.
+
+    \b
+      casebridge case trace CM-2025-0042
+      casebridge case trace CM-2025-0042 "physical therapy"
+    """
+    with repository() as opened:
+        id = _known(_cases(opened), case_)
+        kept = read(opened, "case", id)
+        records = records_of(opened, kept.reference, kept.fields)
+        called = {key: headline(concept, fields) for concept in _TRACED for key, fields in records.get(concept, {}).items()}
+        if element is None:
+            table(("element", "called"), sorted(called.items(), key=lambda each: each[1]))
+            return
+        named = [key for key, text in called.items() if element.casefold() in text.casefold()]
+        if "/" not in element and len(named) != 1:
+            raise Invalid(f"{len(named)} elements are called so; name one by its reference: `casebridge case trace {case_}` lists them.")
+        found = trace(opened, id, named[0] if len(named) == 1 and "/" not in element else element)
+    if json:
+        as_json({"of": found.of, "what": found.what, **{way: [vars(link) for link in getattr(found, way)] for way in ("why", "helped")}})
+        return
+    line(found.what)
+    for title, links in (("Why", found.why), ("Did it help", found.helped)):
+        rows = [(link.relation, link.what, link.state, link.when[:10], link.by or "", link.version) for link in links]
+        table(("", "what", "state", "when", "made by", "version"), rows, numbers=("version",), title=title)
+
+
+_TRACED = ("planned_service", "goal", "plan")
+
+
+def _cases(opened: Repository) -> dict[str, Fields]:
+    return {stored.id: record(opened, "case", stored.id) for stored in opened.scan("EpisodeOfCare", _CASES)}
+
+
+def _known(cases: dict[str, Fields], named: str) -> str:
+    """The id of the case of this number or id. Raises NotFound."""
+    wanted = named.removeprefix("EpisodeOfCare/")
+    id = next((id for id, fields in cases.items() if wanted in (id, fields.get("case_number"))), None)
+    if id is None:
+        raise NotFound("There is no case of this number or id; `casebridge case show` lists those that there are.")
+    return id
 
 
 _CASES = {"concept": "case", "fhir.deleted": False}

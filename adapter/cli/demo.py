@@ -224,8 +224,10 @@ def _here(bridge: Bridge, reference: str, **elements: Any) -> None:
 
 
 def _serve(repository: Repository, port: int, hospital: str) -> None:
+    from adapter.store.published import publish
     from server import create_app, listen
 
+    publish(repository)
     with listen(create_app(repository), port=port) as server:
         line("")
         line(f"Our FHIR server: http://127.0.0.1:{server.port}/fhir")

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from adapter import errors
+from adapter.care import document as care
+from adapter.cli.domain_coverage import document as domain_coverage
 from adapter.cli.exits import CODES, Failure
 from adapter.cli.terminal import line, say
 from adapter.errors import CasebridgeError, Invalid
@@ -24,12 +26,14 @@ _MADE = "by `make docs`; do not edit it."
 def docs(ctx: click.Context, check: bool) -> None:
     """Write the documents that are made from code.
 
-    They are docs/mapping.md, cli.md, errors.md, operations.md, search.md and the tables in remotes.md of a source checkout.
+    They are docs/mapping.md, cli.md, domain-coverage.md, errors.md, instruments.md, operations.md, search.md and the tables in api.md,
+    care.md and remotes.md of a source checkout.
 
     \b
       casebridge docs --check
     """
     # What the server needs costs every other command half a second.
+    from server.api import document as api
     from server.fhir.operations import document as operations
 
     folder = _ROOT / "docs"
@@ -37,8 +41,12 @@ def docs(ctx: click.Context, check: bool) -> None:
         raise Invalid("The documents belong to a source checkout; this is an installed casebridge.")
     made: dict[str, Callable[[], str]] = {
         "mapping.md": document,
+        "api.md": lambda: filled((folder / "api.md").read_text("utf-8"), api.tables()),
+        "care.md": lambda: filled((folder / "care.md").read_text("utf-8"), care.tables()),
         "cli.md": lambda: commands(ctx.find_root().command),
+        "domain-coverage.md": lambda: domain_coverage(_ROOT / "tests"),
         "errors.md": error_table,
+        "instruments.md": care.instruments,
         "operations.md": operations.document,
         "remotes.md": lambda: filled((folder / "remotes.md").read_text("utf-8"), tables()),
         "search.md": search_document,

@@ -13,7 +13,6 @@ from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.capability import Capability
-from adapter.sync import lease
 from adapter.sync.bridge import Bridge
 from adapter.sync.pulling.pull import types_to_pull
 from adapter.sync.remotes import preset
@@ -22,6 +21,7 @@ from adapter.sync.remotes.profile import Profile, kept
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.settings import assigned, read_file, settings_of, shown
 from adapter.sync.remotes.strategy import RULES, strategy
+from adapter.sync.workers import remote_lease
 
 _AUTH = ("auth", "user", "secret_file", "secret_env")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -212,7 +212,7 @@ def _probe(opened: Bridge, each: Remote, yes_write: bool) -> list[str]:
             say(f"Could not be deleted at {each.url}: {', '.join(references)}")
 
     # A pull at the same time would bring the synthetic resources here.
-    with lease.hold(opened.state, each.name, opened.clock) as held, progress() as report:
+    with remote_lease.hold(opened.state, each.name) as held, progress() as report:
 
         def watched(what: str, done: int, total: int) -> None:
             held.check()

@@ -13,13 +13,13 @@ from adapter.fhir import bundle as bundles
 from adapter.fhir.capability import Capability
 from adapter.fhir.client import FhirClient
 from adapter.store.documents import Change
-from adapter.sync import lease
 from adapter.sync.bridge import Bridge
 from adapter.sync.edge import own_id, own_search
 from adapter.sync.plan import Entry
 from adapter.sync.pushing.order import batches, ordered
 from adapter.sync.pushing.push import synthetic
 from adapter.sync.remotes.remote import Remote
+from adapter.sync.workers import remote_lease
 
 
 @click.group()
@@ -46,7 +46,7 @@ def clean(remote: str, all_: bool, yes: bool, json: bool) -> None:
         raise click.UsageError("--json needs --yes.")
     with bridge() as opened:
         each = opened.remotes.get(remote)
-        with each.client() as client, lease.hold(opened.state, remote, opened.clock) as held:
+        with each.client() as client, remote_lease.hold(opened.state, remote) as held:
             capability = client.capability()
             with progress() as report:
                 found = [entry for entry in _found(client, capability, report) if all_ or _known(opened, entry)]

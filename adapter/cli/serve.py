@@ -5,6 +5,7 @@ from threading import Thread
 
 import click
 
+from adapter.care import check
 from adapter.cli.connection import repository
 from adapter.cli.exits import until_asked_to_stop
 from adapter.cli.terminal import say
@@ -26,15 +27,20 @@ def serve(host: str, port: int, threads: int) -> None:
 
     CASEBRIDGE_ORIGINS names the origins (space between) whose web pages may use it; CASEBRIDGE_INTEGRITY=on refuses writes that leave
     references to what is not here. CASEBRIDGE_HANDLING=lenient leaves search parameters that are not known out, instead of refusing them.
+    While it runs it follows up on what comes in (docs/follow-up.md).
     Subscribers are told of changes (docs/subscriptions.md) on this machine, and at the https URLs that CASEBRIDGE_SUBSCRIBERS names.
-    CASEBRIDGE_URL is the address of a reverse proxy before it; CASEBRIDGE_LOG=INFO logs every request.
+    CASEBRIDGE_URL is the address of a reverse proxy before it; CASEBRIDGE_LOG=INFO logs every request. It does not start
+    while a file of care knowledge cannot be used (casebridge care check).
     """
     # What the server needs costs every other command half a second; here it is read while the embedded store starts.
     reading = Thread(target=import_module, args=("server",))
     reading.start()
     settings = Settings.from_env()
+    check.refuse()
     with repository() as opened:
         reading.join()
+        from adapter.cli.watch import watching
+        from adapter.store.published import publish
         from adapter.sync.subscriptions.turns import delivering, site
         from server import create_app, listen
 
@@ -47,7 +53,8 @@ def serve(host: str, port: int, threads: int) -> None:
             subscribers=settings.subscribers,
             plans=settings.home / "plans",
         )
-        with delivering(opened, site(settings)), listen(app, host, port, threads=threads) as server:
+        publish(opened)
+        with delivering(opened, site(settings)), watching(opened), listen(app, host, port, threads=threads) as server:
             say(f"FHIR R4 at http://{host}:{server.port}/fhir. Ctrl-C stops it.")
             until_asked_to_stop()
     say("Stopped.")

@@ -9,9 +9,12 @@ from adapter.cli.connection import bridge
 from adapter.cli.exits import Failure
 from adapter.cli.plan import SHOWN, show_plan
 from adapter.cli.terminal import as_json, line, progress, say
+from adapter.cli.watch import look_once
+from adapter.config import Settings
 from adapter.errors import RemoteError
 from adapter.sync.bridge import Bridge
 from adapter.sync.certificates.certificate import Certificate
+from adapter.sync.workers import tasks
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 _wait = click.option("--wait", default=0.0, metavar="SECONDS", help="If another sync of this remote runs, wait so long for its end.")
@@ -74,7 +77,7 @@ def sync(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> Non
     """Pull, then push, with a certificate.
 
     The exit code is 0 only if all adds up and nothing waits for a person. Run again after any failure: what was done is kept, and nothing
-    is done twice.
+    is done twice. With CASEBRIDGE_WORKERS set, workers read large types side by side and share a large push.
 
     \b
       casebridge sync hapi --dry-run
@@ -90,13 +93,18 @@ def sync(remote: str, dry_run: bool, wait: float, all_: bool, json: bool) -> Non
 def _run(opened: Bridge, remote: str, only: str | None, wait: float, json: bool, **how: Any) -> None:
     try:
         with progress() as report:
-            certificate = opened.sync(remote, pull=only != "push", push=only != "pull", wait=wait, progress=report, say=say, **how)
+            workers = tasks.workers(Settings.from_env(), opened.repository, say)
+            certificate = opened.sync(
+                remote, pull=only != "push", push=only != "pull", wait=wait, progress=report, say=say, workers=workers, **how
+            )
     except RemoteError:
         # What was done until then is in the certificate that the sync kept.
         kept = opened.certificates.all(remote)
         if kept and not json:
             show_certificate(kept[0][1])
         raise
+    if only != "push":
+        look_once(opened.repository)
     body = certificate.to_json()
     if json:
         as_json(body | {"clean": certificate.clean})
@@ -115,4 +123,5 @@ def _verdict(certificate: Certificate, waiting: int) -> str:
     parts = ["it does not add up; the next pull reads those types again"] * (not certificate.holds)
     parts += [f"{waiting} in conflict (`casebridge conflicts list`)"] * bool(waiting)
     parts += [f"{dead} refused (`casebridge dead list`)"] * bool(dead)
+    parts += [f"{certificate.questions} to say about who is who (`casebridge people questions`)"] * bool(certificate.questions)
     return f"Not in step with {certificate.remote}: {'; '.join(parts)}."

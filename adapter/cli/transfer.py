@@ -12,6 +12,7 @@ import click
 from adapter.cli.connection import repository
 from adapter.cli.exits import Failure
 from adapter.cli.terminal import Report, as_json, line, progress, say, table
+from adapter.cli.watch import look_once
 from adapter.config import Settings
 from adapter.errors import Invalid, NotFound
 from adapter.store.repository import Repository
@@ -44,6 +45,7 @@ def import_(paths: tuple[Path, ...], atomic: bool, again: bool, json: bool) -> N
         # Workers are elsewhere in the file system.
         named = [path.absolute() for path in paths] if workers else paths
         loaded = load(opened, named, atomic=atomic, again=again, workers=workers, progress=report, say=say)
+        look_once(opened)
     if json:
         as_json(loaded.to_json())
     else:

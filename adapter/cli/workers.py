@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import click
 
+from adapter.care import check
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.clock import instant
@@ -32,6 +33,7 @@ def worker() -> None:
     url = Settings.from_env().workers
     if url is None:
         raise Invalid("CASEBRIDGE_WORKERS names no Redis server, so nobody can tell this worker what to do.")
+    check.refuse()
     with repository() as opened:
         say("Working. Ctrl-C stops it.")
         with suppress(SystemExit):

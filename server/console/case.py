@@ -5,21 +5,32 @@ from uuid import uuid4
 
 import flask
 
+from adapter.care.model import rules
 from adapter.cases.case import Case
-from adapter.cases.facts import Facts, current_plan, latest
+from adapter.cases.facts import Facts, latest, models, newest, plan_in_hand
+from adapter.cases.headline import happened, headline, status
 from adapter.cases.record import Fields
 from adapter.cases.workflow import PROCESS
-from adapter.casework import cases
+from adapter.casework import cases, plans
 from adapter.casework.facts import facts_of
 from adapter.casework.records import Kept, read
-from adapter.casework.ways import ways
+from adapter.casework.ways import lacking, ways
 from adapter.errors import Invalid
 from adapter.mapping.registry import CONCEPTS
-from server.console.headlines import happened, headline, status
 from server.console.names import full_name
 from server.console.site import Site
 
 _OVER = ("completed", "cancelled", "rejected", "failed", "entered_in_error")
+# What a step is done with: concepts that are written by a form, in the order in which they are needed.
+_WRITTEN: dict[str, tuple[str, ...]] = {
+    "screening": (),
+    "assessment": ("encounter", "condition", "strength", "assessment"),
+    "risk_evaluation": ("risk_evaluation", "task"),
+    "planning": ("goal", "planned_service", "plan"),
+    "implementation": ("appointment", "task"),
+    "follow_up": ("follow_up", "barrier"),
+    "outcome_evaluation": ("outcome",),
+}
 # What is about the people around a case rather than something that happened in it.
 _STANDING = ("client", "case", "case_manager", "stakeholder", "support_person", "care_team", "coverage", "consent")
 
@@ -29,13 +40,20 @@ def show(site: Site, id: str) -> Any:
     desk = site.desk()
     kept = read(site.repository, "case", id)
     facts = facts_of(desk, kept.reference, kept.fields)
+    plan_reference, plan = _plan(facts)
     return flask.render_template(
         "case.html",
         **_head(site, kept, facts),
         ways=ways(desk, kept, facts),
-        plan=current_plan(facts) or latest(facts.of("plan"), "created_at"),
-        goals=_of_plan(facts, "goals", "goal"),
-        services=_of_plan(facts, "services", "planned_service"),
+        lacking=lacking(desk, kept, facts),
+        written=_WRITTEN,
+        plan=plan,
+        plan_id=plan_reference.partition("/")[2],
+        speakers=[kept.fields["client"], *facts.of("support_person")],
+        actor=desk.actor.reference,
+        room=_room(site, kept),
+        goals=_of_plan(facts, plan, "goals", "goal"),
+        services=_of_plan(facts, plan, "services", "planned_service"),
         appointments=sorted(facts.of("appointment").items(), key=lambda each: each[1].get("start", "")),
         risk=latest(facts.of("risk_evaluation"), "at"),
         barriers=facts.of("barrier"),
@@ -46,9 +64,22 @@ def show(site: Site, id: str) -> Any:
     )
 
 
-def _of_plan(facts: Facts, name: str, concept: str) -> dict[str, Fields]:
-    """The goals or services of the plan in force, or of the last one; mere proposals are left out."""
-    plan, known = current_plan(facts) or latest(facts.of("plan"), "created_at"), facts.of(concept)
+def _plan(facts: Facts) -> tuple[str, Fields]:
+    """The plan in force or being drafted, else the last one, with its reference."""
+    found = plan_in_hand(facts)
+    return found if found[0] else newest(facts.of("plan"), "created_at")
+
+
+def _room(site: Site, kept: Kept) -> list[str]:
+    """Who else could take the case, who has the most room first."""
+    desk = site.desk()
+    needed = rules(models(kept.fields, desk.now())).places
+    return [who for who in cases.with_room(desk, needed, kept.fields.get("tier")) if who != kept.fields.get("case_manager")]
+
+
+def _of_plan(facts: Facts, plan: Fields, name: str, concept: str) -> dict[str, Fields]:
+    """The goals or services of a plan; mere proposals are left out."""
+    known = facts.of(concept)
     return {key: known[key] for key in plan.get(name, []) if key in known and known[key].get("intent") != "proposal"}
 
 
@@ -96,6 +127,13 @@ def go(site: Site, id: str) -> Any:
 def assign(site: Site, id: str) -> Any:
     """Another case manager, and back to the case."""
     cases.assign(site.desk(), id, flask.request.form.get("case_manager", ""), reason=flask.request.form.get("reason") or None)
+    return flask.redirect(flask.url_for("console.case-show", id=id), 303)
+
+
+def answer(site: Site, id: str, plan: str) -> Any:
+    """The client's word on the draft of a plan, and back to the case."""
+    form = flask.request.form
+    plans.answer(site.desk(), plan, "accepted" if form.get("word") == "accepted" else "declined", form.get("by", ""))
     return flask.redirect(flask.url_for("console.case-show", id=id), 303)
 
 

@@ -1,10 +1,10 @@
 """What a reference is called on a page: a person's name, an organisation's, a condition's words."""
 
+from adapter.cases.headline import headline
 from adapter.cases.record import Fields
 from adapter.fhir.references import split
 from adapter.mapping.registry import mapping_for
 from adapter.store.repository import Repository
-from server.console.headlines import headline
 
 
 def full_name(fields: Fields) -> str:

@@ -4,11 +4,11 @@ from typing import Any
 
 import flask
 
+from adapter.cases.headline import headline
 from adapter.casework import records
 from adapter.errors import NotFound
 from adapter.mapping.registry import CONCEPTS, mappings_of
 from adapter.store.filters import KEY
-from server.console.headlines import headline
 from server.console.site import Site
 
 

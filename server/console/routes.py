@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from adapter.errors import CasebridgeError
 from adapter.store.repository import Repository
 from server import errors
-from server.console import case, connections, people, record, screening, shown, sign_in, worklist
+from server.console import case, connections, edit, people, record, screening, shown, sign_in, why, worklist
 from server.console.site import Site
 from server.console.visitor import COOKIE, NobodyYet, check_origin
 
@@ -19,6 +19,9 @@ Page = Callable[..., Any]
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", worklist.show),
+    ("GET", "/team", worklist.team),
+    ("POST", "/tasks/<id>/claim", worklist.claim),
+    ("POST", "/tasks/<id>/complete", worklist.complete),
     ("GET", "/sign-in", sign_in.show),
     ("POST", "/sign-in", sign_in.choose),
     ("GET", "/people", people.find),
@@ -28,11 +31,17 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/cases/<id>/go", case.go),
     ("POST", "/cases/<id>/assign", case.assign),
     ("GET", "/cases/<id>/timeline", case.timeline),
+    ("GET", "/cases/<id>/why/<type>/<element>", why.show),
+    ("POST", "/cases/<id>/plan/<plan>/answer", case.answer),
     ("GET", "/cases/<id>/screening", screening.choose),
     ("GET", "/cases/<id>/screening/<instrument>", screening.show),
     ("POST", "/cases/<id>/screening/<instrument>", screening.save),
     ("POST", "/screening/<instrument>/score", screening.score),
+    ("GET", "/records/<concept>/new", edit.new),
+    ("POST", "/records/<concept>/new", edit.create),
     ("GET", "/records/<concept>/<id>", record.show),
+    ("GET", "/records/<concept>/<id>/edit", edit.edit),
+    ("POST", "/records/<concept>/<id>/edit", edit.change),
     ("GET", "/connections", connections.show),
     ("GET", "/connections/<name>", connections.remote),
     ("POST", "/connections/<name>/plan", connections.plan),

@@ -5,24 +5,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-_SMALL = {"id": "ID", "url": "URL", "sdoh": "social", "cm": "case manager"}
-_KEPT = {"noshow": "not shown up", "onhold": "on hold", "snf": "skilled nursing", "ccm": "CCM", "rn": "RN", "lcsw": "LCSW"}
-
-
-def label(word: Any) -> str:
-    """A code or field name in words, such as `risk_evaluation` → Risk evaluation."""
-    text = str(word)
-    text = _KEPT.get(text.lower(), text)
-    parts = re.split(r"[_\-]+", text)
-    told = " ".join(_SMALL.get(part, part) for part in parts if part)
-    return told[:1].upper() + told[1:]
-
-
-def code(value: Any) -> str:
-    """A coded concept in words: its text, the display of its code, else the code itself, marked as unresolved."""
-    if not isinstance(value, dict):
-        return str(value or "")
-    return str(value.get("text") or value.get("display") or (f"{value['code']} (unresolved)" if "code" in value else ""))
+from adapter.cases.wording import code, label
 
 
 def day(text: Any) -> str:

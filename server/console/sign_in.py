@@ -4,9 +4,9 @@ from typing import Any
 
 import flask
 
+from adapter.cases.wording import label
 from adapter.casework.desk import actor
 from server.console.names import full_name
-from server.console.shown import label
 from server.console.site import Site
 from server.console.visitor import remember
 

@@ -10,7 +10,7 @@ from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 from server.errors import MethodNotAllowed
-from server.fhir import headers, integrity, patch, shapes, subscriptions, writes
+from server.fhir import headers, integrity, led, patch, shapes, subscriptions, writes
 from server.fhir.messages import Answer, Request, is_number
 
 
@@ -50,8 +50,12 @@ def write(request: Request, repository: Repository, type: str, id: str | None = 
 
 
 def settled(request: Request, repository: Repository, plan: Callable[[], Sequence[writes.Write]]) -> list[tuple[writes.Write, Stored]]:
-    """The writes that `plan` decides on, carried out; they leave no reference to what is not here where the server is to see to that."""
-    return writes.settle(repository, plan, partial(integrity.guard, repository, request.base) if request.integrity else None)
+    """The writes that `plan` decides on, carried out; they leave no reference to what is not here where the server is to see to that, and
+    break no rule of a case that is led here."""
+    guards: list[writes.Guard] = [partial(led.guard, repository)]
+    if request.integrity:
+        guards.append(partial(integrity.guard, repository, request.base))
+    return writes.settle(repository, plan, guards)
 
 
 def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:

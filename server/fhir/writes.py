@@ -204,13 +204,12 @@ class Plan:
         return write
 
 
-def settle(
-    repository: Repository, plan: Callable[[], Sequence[Write]], guard: Callable[[Sequence[Write]], Also] | None = None
-) -> list[tuple[Write, Stored]]:
-    """Plan and commit, all or nothing; where another writer came in between, plan again. Raises what `plan` and `guard` raise.
+Guard = Callable[[Sequence[Write]], Also | None]
+"""Makes of the writes that are due what else their transaction must find true; None where that is nothing."""
 
-    `guard` makes of the writes that are due what else their transaction must find true.
-    """
+
+def settle(repository: Repository, plan: Callable[[], Sequence[Write]], guards: Sequence[Guard] = ()) -> list[tuple[Write, Stored]]:
+    """Plan and commit, all or nothing; where another writer came in between, plan again. Raises what `plan` and the guards raise."""
     for _ in range(_ROUNDS):
         writes = plan()
         due = [write for write in writes if write.found is None]
@@ -218,7 +217,7 @@ def settle(
             return [(write, write.found) for write in writes if write.found]
         changes = [Change(write.type, write.id, write.raw, write.expect, put=write.put) for write in due]
         steps: list[Also] = [partial(_claim, repository, due)] if any(write.claim for write in due) else []
-        steps += [guard(due)] if guard else []
+        steps += [step for guard in guards if (step := guard(due))]
         try:
             stored = iter(repository.commit(changes, also=partial(_each, steps) if steps else None))
         except VersionConflict:

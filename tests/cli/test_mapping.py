@@ -105,8 +105,9 @@ def test_a_document_that_is_not_current_is_named_and_written(casebridge, tmp_pat
     (tmp_path / "docs").mkdir()
     (tmp_path / "pyproject.toml").touch()
     root = sys.modules["adapter.cli.docs"]._ROOT
-    # Written by hand but for its tables.
-    shutil.copy(root / "docs" / "remotes.md", tmp_path / "docs")
+    # Written by hand but for their tables.
+    for page in ("remotes.md", "api.md"):
+        shutil.copy(root / "docs" / page, tmp_path / "docs")
     monkeypatch.setattr(sys.modules["adapter.cli.docs"], "_ROOT", tmp_path)
     ran = casebridge("docs", "--check")
     assert ran.code == 1
@@ -128,6 +129,6 @@ def test_the_mapping_document_names_every_field_of_every_record():
     text = document()
     for concept, record in RECORDS.items():
         section = text.split(f"\n## {concept}\n")[1].split("\n## ")[0]
-        for key in (*record.keys(), *record.LATER):
+        for key in (*record.keys(), *record.ELSEWHERE):
             assert f"`{key}" in section, f"{concept}.{key}"
     assert {mapping.type for mapping in MAPPINGS} <= set(text.replace("|", " ").replace(",", " ").split())

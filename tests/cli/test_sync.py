@@ -135,7 +135,7 @@ def test_what_a_sandbox_does_not_get_is_counted_with_the_reason(casebridge, join
 
 
 def test_a_sync_while_another_runs_says_so_and_writes_nothing(casebridge, joined, database):
-    with lease.hold(State(database), "hospital", utc_now):
+    with lease.hold(State(database), "hospital"):
         ran = casebridge("sync", "hospital")
     assert ran.code == 5
     assert "Another sync of hospital is running" in ran.err

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from adapter.fhir.resource import Raw, dumps
+from adapter.ig.package import archive
 
 from . import java
 
@@ -45,7 +46,8 @@ class Issue:
 
 
 def validate(resources: Sequence[Raw], profiles: Sequence[str] = (), igs: Sequence[str] = ()) -> list[Issue]:
-    """What the validator says of the resources, against R4 and every profile named; `igs` are packages such as hl7.fhir.us.core#6.1.0.
+    """What the validator says of the resources, against R4, our own package and every profile named; `igs` are further packages, such as
+    hl7.fhir.us.core#6.1.0.
 
     All in one call: loading takes it ten seconds or more, a resource milliseconds. Skips the calling test where the packages are absent.
     Raises java.JavaError.
@@ -54,8 +56,9 @@ def validate(resources: Sequence[Raw], profiles: Sequence[str] = (), igs: Sequen
         pytest.skip(f"The FHIR packages are not here: {PACKAGES}")
     command = java.command(PROJECT, "casebridge.live.Validate", heap="3g", jvm=(f"-Duser.home={_home()}",))
     with tempfile.TemporaryDirectory(prefix="casebridge-validator-") as name:
-        job, answer = Path(name, "job.json"), Path(name, "issues.ndjson")
-        job.write_text(dumps({"packages": [OFFLINE_CODES, *igs], "profiles": list(profiles), "resources": list(resources)}))
+        job, answer, own = Path(name, "job.json"), Path(name, "issues.ndjson"), Path(name, "casebridge.fhir.tgz")
+        own.write_bytes(archive())
+        job.write_text(dumps({"packages": [OFFLINE_CODES, *igs, str(own)], "profiles": list(profiles), "resources": list(resources)}))
         done = subprocess.run([*command, str(job), str(answer)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise java.JavaError(f"The validator ended with code {done.returncode}:\n{done.stderr[-2000:]}")

@@ -1,8 +1,11 @@
 """Batch and transaction: http://hl7.org/fhir/R4/http.html#transaction"""
 
 import base64
+import os
 
 import pytest
+
+from adapter.store.bounds import MOST_KEYS
 
 from .fhir import SYSTEM, assert_outcome, entry, patient, transaction
 
@@ -301,3 +304,17 @@ def test_a_read_of_a_transaction_sees_its_writes_and_fails_alone(fhir):
     assert (first["response"]["status"][:3], first["resource"]["id"]) == ("200", "p")
     assert (second["response"]["status"][:3], second["response"]["outcome"]["issue"][0]["code"]) == ("404", "not-found")
     assert third["response"]["status"][:3] == "201"
+
+
+@pytest.mark.skipif("CASEBRIDGE_DB" in os.environ, reason="a MongoDB takes them")
+def test_a_transaction_with_more_keys_than_the_embedded_store_takes_is_refused_and_its_parts_are_not(fhir):
+    entries = [
+        entry("POST", "List", {"resourceType": "List", "status": "current", "mode": "working", "title": "Kanarifugl", "entry": items})
+        for items in [[{"item": {"reference": f"Goal/{number}-{each}"}} for each in range(MOST_KEYS // 4)] for number in range(5)]
+    ]
+    issue = assert_outcome(fhir.send("POST", "", transaction(*entries)), 413, "too-long")
+    assert "divide the Bundle" in issue["diagnostics"]
+    assert count(fhir, "List") == 0
+    for part in (entries[:3], entries[3:]):
+        assert statuses(fhir.send("POST", "", transaction(*part))) == ["201 Created"] * len(part)
+    assert count(fhir, "List") == 5

@@ -2,6 +2,8 @@
 
 import pytest
 
+from adapter.mapping.registry import faces
+
 from .claims import MINIMAL, done
 from .fhir import Fhir, patient
 
@@ -11,6 +13,7 @@ FORM = "https://hospital.example/Questionnaire/kanarifugl"
 MAP = "https://hospital.example/ConceptMap/colours"
 RED = [("system", "valueUri", COLOURS), ("code", "valueCode", "red")]
 PERSON = {"reference": "Patient/m"}
+PERIOD = [("periodStart", "valueDate", "2026"), ("periodEnd", "valueDate", "2026")]
 LABEL = [("meta", "valueMeta", {"tag": [{"system": "https://hospital.example", "code": "one"}]})]
 
 RESPONSE = {
@@ -21,9 +24,27 @@ RESPONSE = {
     "subject": PERSON,
     "item": [{"linkId": "a", "answer": [{"valueString": "Kanarifugl"}]}],
 }
+WHO = {"reference": "Practitioner/m"}
+BY = ("by", "valueReference", WHO)
+
+
+def of_record(concept, fields):
+    return [mapping.overlay(None, fields) | {"id": "m"} for mapping in faces(concept, fields)]
+
+
 HELD = (
     patient(id="m"),
-    {"resourceType": "EpisodeOfCare", "id": "m", "status": "active", "patient": PERSON},
+    *of_record("case_manager", {"names": [{"family": "Kanarifugl"}], "practitioner": WHO["reference"], "discipline": "nurse"}),
+    *of_record(
+        "case",
+        {
+            "client": "Patient/m",
+            "status": "planned",
+            "case_number": "m",
+            "case_type": "general",
+            "models": [{"model": "brokerage", "primary": True}],
+        },
+    ),
     {**MINIMAL["Observation"], "id": "m", "subject": PERSON, "code": {"coding": [{"system": COLOURS, "code": "red"}]}},
     {**MINIMAL["CodeSystem"], "id": "m", "url": COLOURS, "name": "Colours", "concept": [{"code": "red", "display": "Red"}]},
     {**MINIMAL["ValueSet"], "id": "m", "url": SET, "compose": {"include": [{"system": COLOURS}]}},
@@ -36,6 +57,7 @@ HELD = (
         ],
     },
     {**MINIMAL["Questionnaire"], "id": "m", "url": FORM, "item": [{"linkId": "a", "type": "string", "text": "Kanarifugl"}]},
+    {**MINIMAL["Measure"], "id": "m", "url": "https://casebridge.example/fhir/Measure/adherence"},
     {**MINIMAL["PlanDefinition"], "id": "m", "url": "https://hospital.example/PlanDefinition/kanarifugl", "title": "Kanarifugl"},
     RESPONSE,
 )
@@ -49,7 +71,12 @@ def of_both(items, on_type):
 CALLS = {
     "CodeSystem-lookup": ({"type": RED}, "Parameters"),
     "ConceptMap-translate": (of_both(RED, ("url", "valueUri", MAP)), "Parameters"),
+    "EpisodeOfCare-assign": ({"instance": [BY, ("caseManager", "valueReference", WHO)]}, "EpisodeOfCare"),
+    "EpisodeOfCare-case-trace": ({"instance": [("element", "valueString", "EpisodeOfCare/m")]}, "Parameters"),
+    "EpisodeOfCare-open": ({"instance": [BY]}, "EpisodeOfCare"),
+    "EpisodeOfCare-transition": ({"instance": [BY, ("to", "valueCode", "screening")]}, "EpisodeOfCare"),
     "EpisodeOfCare-everything": ({"instance": []}, "Bundle"),
+    "Measure-evaluate-measure": (of_both(PERIOD, ("measure", "valueString", "adherence")), "MeasureReport"),
     "Observation-lastn": ({"type": []}, "Bundle"),
     "Patient-everything": ({"instance": []}, "Bundle"),
     "PlanDefinition-apply": (

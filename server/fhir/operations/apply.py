@@ -22,16 +22,14 @@ _APPLIED = f"{CS}/applied"
 
 def run(call: Call) -> Answer:
     """The CarePlan as it is stored now. Raises NotFound, Gone, NotSupported, RuleViolated where the template is retired or not whole."""
-    inputs, repository = call.inputs, call.repository
-    plan = repository.read("PlanDefinition", call.id).raw if call.id is not None else inputs.one("planDefinition")
-    if plan is None:
-        raise Invalid("$apply needs the parameter planDefinition.", expression=["planDefinition"])
+    repository = call.repository
+    plan = _plan(call)
     check_structure(plan)
     if "url" not in plan and "id" not in plan:
         raise Invalid("A plan needs a url or an id, so that it is known when it is applied again.", expression=["PlanDefinition.url"])
     if plan["status"] == "retired":
         raise RuleViolated("A retired plan is not applied.", code="plan-retired", expression=["PlanDefinition.status"])
-    person = _person(call)
+    person = _person(call, plan)
     care_plan, made = templates.resources(plan, person, lambda type, url: held.get(repository, type, url))
     for resource in templates.parts(care_plan, made):
         _check(resource)
@@ -41,7 +39,18 @@ def run(call: Call) -> Answer:
     return Answer(200, stored.text, stored.version, stored.updated)
 
 
-def _person(call: Call) -> templates.Person:
+def _plan(call: Call) -> Raw:
+    """The template: the one that is asked, that is given, or that is known by its canonical url, casebridge's and the site's among them."""
+    if call.id is not None:
+        return call.repository.read("PlanDefinition", call.id).raw
+    given: Raw | None = call.inputs.one("planDefinition")
+    canonical = call.inputs.one("canonical")
+    if given is None and canonical is None:
+        raise Invalid("$apply needs the parameter planDefinition or canonical.", expression=["planDefinition"])
+    return given if given is not None else held.get(call.repository, "PlanDefinition", canonical)
+
+
+def _person(call: Call, plan: Raw) -> templates.Person:
     inputs = call.inputs
     patient = _reference(call, "subject", "Patient")
     if patient is None:
@@ -52,7 +61,27 @@ def _person(call: Call) -> templates.Person:
         if held_by["patient"].get("reference") != patient:
             raise Invalid("The episode is another patient's.", expression=["episode"])
     author = _reference(call, "practitioner", "Practitioner") or _reference(call, "organization", "Organization")
-    return templates.Person(patient, episode, _reference(call, "encounter", "Encounter") if inputs.one("encounter") else None, author)
+    encounter = _reference(call, "encounter", "Encounter")
+    before = call.repository.find("CarePlan", templates.plan_id(plan, patient, episode))
+    made = before.raw if before and not before.deleted else {}
+    start = inputs.one("date") or made.get("period", {}).get("start", "")[:10] or None
+    if start and len(start) != len("2025-04-22"):
+        raise Invalid("The parameter date is a whole date, such as 2025-04-22.", expression=["date"])
+    return templates.Person(patient, episode, encounter, author, start, _assessment(call, patient, made))
+
+
+def _assessment(call: Call, patient: str, made: Raw) -> Raw | None:
+    """The assessment that is named, or that the plan was made from before. Raises Invalid for another patient's."""
+    named = _reference(call, "assessment", "ClinicalImpression")
+    if named is None:
+        earlier = [str(each.get("reference", "")) for each in made.get("supportingInfo", ())]
+        named = next((each for each in earlier if each.startswith("ClinicalImpression/")), None)
+    if named is None:
+        return None
+    found = call.repository.read("ClinicalImpression", named.partition("/")[2]).raw
+    if found["subject"].get("reference") != patient:
+        raise Invalid("The assessment is another patient's.", expression=["assessment"])
+    return found
 
 
 def _reference(call: Call, name: str, type: str) -> str | None:

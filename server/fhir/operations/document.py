@@ -23,6 +23,8 @@ _LIMITS = """## Limits
 - `$lastn` takes parameters that find, none that sort, page or include.
 - `$lookup`, `$expand` and `$translate` know what is stored here and casebridge's own code systems. An expansion needs each code system
   that it takes whole to be held here, filters by `is-a` and `descendent-of` only, and has 10,000 codes at most.
+- `$evaluate-measure` knows casebridge's own measures (docs/measures.md) and stores nothing. It takes no practitioner; `by=manager` tells of
+  each.
 - `$extract` returns a transaction and stores nothing. Extraction contexts are resource types, not queries. An earlier extract's resources
   are looked for up to the 50th answer to a question.
 - `$populate` evaluates the part of FHIRPath that FHIRPath Patch has, on resources named in `subject` and `context`. Population by

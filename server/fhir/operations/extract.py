@@ -8,9 +8,8 @@ are extracted too, under the ids they have here.
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
-from adapter.config import BASE, CS
+from adapter.config import CS
 from adapter.errors import Invalid, RuleViolated
 from adapter.fhir.resource import Raw, check_structure, dumps
 from adapter.mapping.derived import derived
@@ -113,17 +112,7 @@ def _scores(raw: Raw) -> list[Raw]:
     mapping = mapping_for(raw)
     if mapping is None:
         return []
-    fields = mapping.extract(raw).fields
-    found = derived(mapping.concept, _uuid(raw["id"]), mapping.type, fields)
-    return [{**resource, "derivedFrom": [{"reference": f"QuestionnaireResponse/{raw['id']}"}]} for resource in found]
-
-
-def _uuid(id: str) -> str:
-    """The id where it is a UUID, as those made here are; else one made from it."""
-    try:
-        return str(UUID(id))
-    except ValueError:
-        return str(uuid5(NAMESPACE_URL, f"{BASE}/QuestionnaireResponse/{id}"))
+    return derived(mapping.concept, raw["id"], mapping.type, mapping.extract(raw).fields)
 
 
 def _slots(response: str, questionnaire: Raw, asked: dict[str, Question]) -> Iterator[tuple[str, str]]:

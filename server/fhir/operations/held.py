@@ -1,14 +1,8 @@
-"""The resources that are known by a canonical url: those stored here, and casebridge's own code systems and instruments."""
+"""The resources that are known by a canonical url: those stored here, and what casebridge itself publishes."""
 
-from functools import cache
-from types import MappingProxyType
-
-from adapter.care.instrument import names
-from adapter.care.questionnaire import canonical as instrument_url
-from adapter.care.questionnaire import questionnaire
 from adapter.errors import NotFound
 from adapter.fhir.resource import Raw, parse
-from adapter.mapping.terminology import code_systems
+from adapter.ig.package import published
 from adapter.store import query, search
 from adapter.store.repository import Repository
 
@@ -19,8 +13,8 @@ def by_url(repository: Repository, type: str, canonical: str, version: str | Non
     found = every(repository, type, [("url", url), *([("version", version or inside)] if version or inside else [])], count=1)
     if found:
         return found[0]
-    ours = _ours().get((type, url))
-    return ours if ours and (version or inside) in (None, "", ours.get("version")) else None
+    ours = published().get(url)
+    return ours if ours and ours["resourceType"] == type and (version or inside) in (None, "", ours.get("version")) else None
 
 
 def get(repository: Repository, type: str, canonical: str, version: str | None = None) -> Raw:
@@ -37,12 +31,6 @@ def every(repository: Repository, type: str, params: list[tuple[str, str]], *, c
     escaped = [(name, _escaped(value)) for name, value in params]
     asked = query.parse(type, [*escaped, ("_sort", "-_lastUpdated"), ("_count", str(count))])
     return [parse(row.text) for row in search.run(repository.database, asked).rows]
-
-
-@cache
-def _ours() -> MappingProxyType[tuple[str, str], Raw]:
-    instruments = {("Questionnaire", instrument_url(name)): questionnaire(name) for name in names()}
-    return MappingProxyType({("CodeSystem", url): raw for url, raw in code_systems().items()} | instruments)
 
 
 def _escaped(value: str) -> str:

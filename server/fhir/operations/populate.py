@@ -1,13 +1,15 @@
 """`Questionnaire/$populate`: a response in progress with what is known already. http://hl7.org/fhir/uv/sdc/STU3/populate.html
 
 By `initial` values and by `initialExpression`: FHIRPath that begins at a launch context, such as `%patient.birthDate`. What cannot be
-answered so is left open and told in `issues`.
+answered so is left open and told in `issues`. The answers to Charlson, LACE and HOSPITAL are proposed from what was imported, and `issues`
+tells from what; the context `encounter` is the stay they are about.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapter.care.proposal import Proposal
 from adapter.clock import instant
 from adapter.errors import CasebridgeError, Invalid
 from adapter.fhir import references
@@ -15,7 +17,7 @@ from adapter.fhir.resource import Raw, check_structure
 from adapter.store.syntax import plain
 from server.fhir import fhirpath
 from server.fhir.messages import Answer
-from server.fhir.operations import held
+from server.fhir.operations import held, proposed
 from server.fhir.operations.answered import SDC, extension
 from server.fhir.operations.call import Call, parameters
 
@@ -27,6 +29,7 @@ class _Known:
     """The resources by the names that expressions give them, and the questions that could not be answered."""
 
     resources: dict[str, Raw]
+    proposal: Proposal | None = None
     left_open: list[str] = field(default_factory=list)
 
 
@@ -34,7 +37,8 @@ def run(call: Call) -> Answer:
     """Parameters with the QuestionnaireResponse in `response`. Raises NotFound for a form or a resource that is not here."""
     questionnaire = _questionnaire(call)
     subject = call.inputs.one("subject")
-    known = _Known(_contexts(call, questionnaire, subject))
+    contexts = _contexts(call, questionnaire, subject)
+    known = _Known(contexts, _proposal(call, questionnaire, contexts))
     response: Raw = {
         "resourceType": "QuestionnaireResponse",
         **({"questionnaire": _canonical(questionnaire)} if "url" in questionnaire else {}),
@@ -44,11 +48,22 @@ def run(call: Call) -> Answer:
     }
     found = _items(questionnaire, known)
     response |= {"item": found} if found else {}
-    if not known.left_open:
-        return parameters(("response", "resource", response))
+    told = [*_open(known.left_open), *(proposed.issues(known.proposal) if known.proposal else ())]
+    outcome = [("issues", "resource", {"resourceType": "OperationOutcome", "issue": told})] if told else []
+    return parameters(("response", "resource", response), *outcome)
+
+
+def _open(left_open: list[str]) -> list[Raw]:
     text = "These questions say how they are answered in a way that is not served here, or that finds no answer of their type."
-    issue = {"severity": "warning", "code": "not-supported", "diagnostics": text, "expression": known.left_open}
-    return parameters(("response", "resource", response), ("issues", "resource", {"resourceType": "OperationOutcome", "issue": [issue]}))
+    return [{"severity": "warning", "code": "not-supported", "diagnostics": text, "expression": left_open}] if left_open else []
+
+
+def _proposal(call: Call, questionnaire: Raw, contexts: dict[str, Raw]) -> Proposal | None:
+    patient, stay = contexts.get("patient"), contexts.get("encounter")
+    if patient is None:
+        return None
+    about = f"Encounter/{stay['id']}" if stay else None
+    return proposed.answers(call.repository, questionnaire, f"Patient/{patient['id']}", about)
 
 
 def _questionnaire(call: Call) -> Raw:
@@ -108,6 +123,8 @@ def _items(node: Raw, known: _Known) -> list[Raw]:
 
 
 def _answers(item: Raw, known: _Known) -> list[Raw]:
+    if known.proposal and (given := proposed.written(known.proposal, item)):
+        return given
     expression = extension(item, _INITIAL)
     if expression is None:
         return [dict(initial) for initial in item.get("initial", ())]

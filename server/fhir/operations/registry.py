@@ -1,6 +1,6 @@
 """Which operation is asked where: the definitions, joined to the functions that carry them out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import MappingProxyType
 
@@ -11,14 +11,32 @@ from adapter.store.search_parameters import parameters
 from server.errors import MethodNotAllowed
 from server.fhir import interactions
 from server.fhir.messages import Answer, Request
-from server.fhir.operations import apply, everything, extract, inputs, lastn, meta, populate, terminology, validate
+from server.fhir.operations import (
+    apply,
+    case_process,
+    case_trace,
+    evaluate_measure,
+    everything,
+    extract,
+    inputs,
+    lastn,
+    meta,
+    populate,
+    terminology,
+    validate,
+)
 from server.fhir.operations.call import Call, Operation
 from server.fhir.operations.definition import Definition, definitions
 
 OPERATIONS: dict[str, Operation] = {
     "CodeSystem-lookup": terminology.lookup,
     "ConceptMap-translate": terminology.translate,
+    "EpisodeOfCare-assign": case_process.assign,
+    "EpisodeOfCare-case-trace": case_trace.run,
     "EpisodeOfCare-everything": everything.episode,
+    "EpisodeOfCare-open": case_process.open,
+    "EpisodeOfCare-transition": case_process.transition,
+    "Measure-evaluate-measure": evaluate_measure.run,
     "Observation-lastn": lastn.run,
     "Patient-everything": everything.patient,
     "PlanDefinition-apply": apply.run,
@@ -46,13 +64,22 @@ def on_instance(request: Request, repository: Repository, type: str, id: str, op
 
 
 def read_definition(request: Request, repository: Repository, type: str, id: str) -> Answer:
-    """A read, in which an OperationDefinition that nobody stored under its id is the one that this server works by."""
+    """A read, in which an OperationDefinition or Measure that nobody stored under its id is the one that this server works by."""
     try:
         return interactions.read(request, repository, type, id)
     except NotFound:
-        if type != "OperationDefinition" or id not in OPERATIONS:
+        own = _OWN[type](id) if type in _OWN else None
+        if own is None:
             raise
-        return Answer(200, dumps(definitions()[id].raw))
+        return Answer(200, dumps(own))
+
+
+def _operation(id: str) -> Raw | None:
+    return definitions()[id].raw if id in OPERATIONS else None
+
+
+_OWN: dict[str, Callable[[str], Raw | None]] = {"OperationDefinition": _operation, "Measure": evaluate_measure.published}
+"""By type: what this server works by, of an id."""
 
 
 def claims(type: str) -> list[Raw]:

@@ -1,19 +1,20 @@
 """From a PlanDefinition to the resources of one person's plan: pure, and each under the id it will always have.
 
-http://hl7.org/fhir/R4/plandefinition.html, http://hl7.org/fhir/R4/activitydefinition.html
+An activity is found by its canonical url, or as `#id` among what the template contains. http://hl7.org/fhir/R4/plandefinition.html, http://hl7.org/fhir/R4/activitydefinition.html
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, uuid5
 
-from adapter.config import BASE
-from adapter.errors import NotSupported
+from adapter.config import BASE, EXT
+from adapter.errors import NotFound, NotSupported
 from adapter.fhir.resource import Raw
+from adapter.mapping.shapes import case_of
+from server.fhir.operations import plan_dates
 
 _DEPTH = 8
 _GOAL_OF = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
-_CASE_OF = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
 Find = Callable[[str, str], Raw]
 """(type, canonical) → the resource; raises NotFound."""
 
@@ -26,10 +27,14 @@ class Person:
     episode: str | None = None
     encounter: str | None = None
     author: str | None = None
+    start: str | None = None
+    """The day on which the plan begins; without it the times in the template stay as they are there."""
+    assessment: Raw | None = None
+    """The ClinicalImpression that the plan follows from."""
 
-    @property
-    def case(self) -> list[Raw]:
-        return [{"url": _CASE_OF, "valueReference": {"reference": self.episode}}] if self.episode else []
+    def case(self, type: str) -> list[Raw]:
+        """The extension by which a resource of this type belongs to the case."""
+        return [{"url": case_of(type), "valueReference": {"reference": self.episode}}] if self.episode else []
 
 
 @dataclass
@@ -43,15 +48,13 @@ class Made:
 
 def resources(plan: Raw, person: Person, find: Find) -> tuple[Raw, Made]:
     """The draft CarePlan, and what it consists of. Raises NotSupported for what a template says that is not served, NotFound."""
-    url = plan.get("url") or f"{BASE}/PlanDefinition/{plan['id']}"
-    made = Made()
-    key = f"{url}#{person.patient}#{person.episode or ''}"
+    url, key, made = _url(plan), _key(plan, person.patient, person.episode), Made()
     _goals(plan, person, key, made)
-    _actions(plan, person, key, made, find, 0)
+    _actions(plan, person, key, made, _within(plan, find), 0)
     care_plan = {
         "resourceType": "CarePlan",
         "id": _id(key, "plan"),
-        "extension": person.case,
+        "extension": person.case("CarePlan"),
         "instantiatesCanonical": [_versioned(url, plan)],
         "status": "draft",
         "intent": "plan",
@@ -59,24 +62,64 @@ def resources(plan: Raw, person: Person, find: Find) -> tuple[Raw, Made]:
         "description": plan.get("description"),
         "subject": {"reference": person.patient},
         "encounter": _reference(person.encounter),
+        "period": plan_dates.period(person.start, [*made.goals, *made.requests]),
         "author": _reference(person.author),
+        **_assessed(person.assessment),
         "goal": [{"reference": f"Goal/{goal['id']}"} for goal in made.goals],
         "activity": [{"reference": {"reference": f"{each['resourceType']}/{each['id']}"}} for each in made.requests],
     }
     return _whole(care_plan), made
 
 
+def plan_id(plan: Raw, patient: str, episode: str | None) -> str:
+    """The id of the CarePlan that this template makes for the patient in the episode."""
+    return _id(_key(plan, patient, episode), "plan")
+
+
+def _url(plan: Raw) -> str:
+    return str(plan.get("url") or f"{BASE}/PlanDefinition/{plan['id']}")
+
+
+def _key(plan: Raw, patient: str, episode: str | None) -> str:
+    return f"{_url(plan)}#{patient}#{episode or ''}"
+
+
+def _within(plan: Raw, find: Find) -> Find:
+    """Finds by a reference such as `#id` what the plan contains, by any other what there is."""
+    contained = {f"#{each['id']}": each for each in plan.get("contained", ()) if "id" in each}
+
+    def found(type: str, canonical: str) -> Raw:
+        if not canonical.startswith("#"):
+            return find(type, canonical)
+        inside: Raw | None = contained.get(canonical)
+        if inside is None or inside["resourceType"] != type:
+            raise NotFound(f"The template contains no {type} of the id that an action names.")
+        return inside
+
+    return found
+
+
+def _assessed(assessment: Raw | None) -> Raw:
+    """What a plan takes over from the assessment: the problems it is about, and that it follows from it."""
+    if assessment is None:
+        return {}
+    problems = [each for each in assessment.get("problem", ()) if str(each.get("reference", "")).startswith("Condition/")]
+    return {"addresses": problems, "supportingInfo": [{"reference": f"ClinicalImpression/{assessment['id']}"}]}
+
+
 def _goals(plan: Raw, person: Person, key: str, made: Made) -> None:
     for index, row in enumerate(plan.get("goal", ())):
         name = row.get("id", str(index))
         targets = [
-            _whole({"measure": target.get("measure"), "dueDuration": target.get("due"), **_choice(target, "detail", "detail")})
+            _whole(
+                {"measure": target.get("measure"), **plan_dates.due(person.start, target.get("due")), **_choice(target, "detail", "detail")}
+            )
             for target in row.get("target", ())
         ]
         goal = {
             "resourceType": "Goal",
             "id": _id(key, f"goal/{name}"),
-            "extension": person.case,
+            "extension": person.case("Goal"),
             "lifecycleStatus": "proposed",
             "category": [row["category"]] if "category" in row else [],
             "priority": row.get("priority"),
@@ -101,7 +144,7 @@ def _actions(node: Raw, person: Person, key: str, made: Made, find: Find, depth:
         if "/PlanDefinition/" in canonical:
             inner = find("PlanDefinition", canonical)
             _goals(inner, person, place, made)
-            _actions(inner, person, place, made, find, depth + 1)
+            _actions(inner, person, place, made, _within(inner, find), depth + 1)
         elif canonical or not action.get("action"):
             made.requests.append(_request(action, canonical, person, place, made, find))
         _actions(action, person, place, made, find, depth + 1)
@@ -120,7 +163,7 @@ def _request(action: Raw, canonical: str, person: Person, place: str, made: Made
         "resourceType": kind,
         "id": _id(place, "request"),
         "extension": [
-            *([] if kind == "Task" else person.case),
+            *([] if kind == "Task" else person.case(kind)),
             *({"url": _GOAL_OF, "valueReference": {"reference": goal}} for goal in goals),
         ],
         "status": "draft",
@@ -129,10 +172,10 @@ def _request(action: Raw, canonical: str, person: Person, place: str, made: Made
         "requester": _reference(person.author),
     }
     asked = [{"type": {"text": "Questionnaire"}, "valueCanonical": canonical}] if asks else []
-    text = action.get("description") or activity.get("description")
-    return _whole(
-        {**head, **_KINDS[kind](_Words(action, activity, code or ({"text": title} if title else None), text or title, asked), person)}
-    )
+    text = action.get("description") or activity.get("description") or title
+    if kind == "ServiceRequest" and text:
+        head["extension"].append({"url": f"{EXT}/service-description", "valueString": text})
+    return _whole({**head, **_KINDS[kind](_Words(action, activity, code or ({"text": title} if title else None), text, asked), person)})
 
 
 @dataclass(frozen=True)
@@ -158,16 +201,26 @@ def _service(words: _Words, person: Person) -> Raw:
     return {
         "instantiatesCanonical": words.canonical,
         "intent": "plan",
+        "category": words.activity.get("topic"),
         "doNotPerform": words.activity.get("doNotPerform"),
         "code": words.code,
         "subject": {"reference": person.patient},
-        **words.timing("occurrence", "DateTime", "Period", "Timing"),
+        **plan_dates.occurrence(person.start, words.timing("occurrence", "DateTime", "Period", "Timing")),
+        "performerType": next((each["role"] for each in words.activity.get("participant", ()) if "role" in each), None),
+        "locationCode": _venues(words.activity),
         "bodySite": words.activity.get("bodySite"),
     }
 
 
+def _venues(activity: Raw) -> list[Raw]:
+    """Where it is done: http://terminology.hl7.org/CodeSystem/usage-context-type, venue."""
+    uses = [each for each in activity.get("useContext", ()) if each.get("code", {}).get("code") == "venue"]
+    return [each["valueCodeableConcept"] for each in uses if "valueCodeableConcept" in each]
+
+
 def _task(words: _Words, person: Person) -> Raw:
-    period = words.timing("", "Period").get("Period")
+    given = words.timing("", "Period", "Duration")
+    period = given.get("Period") or plan_dates.until(person.start, given.get("Duration"))
     return {
         "instantiatesCanonical": next(iter(words.canonical), None),
         "intent": "plan",

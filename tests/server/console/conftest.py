@@ -25,8 +25,20 @@ def loaded(repository):
 @pytest.fixture
 def halfway(repository):
     """River's case on the day before the plan is activated, by its id."""
+    return _until_the_plan(repository, lambda plan: plan)
+
+
+@pytest.fixture
+def drafting(repository):
+    """The same case, its plan still a draft that nobody has accepted."""
+    return _until_the_plan(repository, lambda plan: {**plan, "status": "draft", "acceptance": {"status": "pending"}})
+
+
+def _until_the_plan(repository, change):
     raw = json.loads((FIXTURES / "cases" / "river.json").read_text())
     raw["timeline"] = [entry for entry in raw["timeline"] if entry["at"] < "2025-04-22T10:30"]
+    for saved in (each for entry in raw["timeline"] for each in entry.get("save", ()) if each["concept"] == "plan"):
+        saved["fields"] = change(saved["fields"])
     raw.pop("expect", None)
     return load_story(repository, parse(parse_json(json.dumps(raw).encode()))).case.partition("/")[2]
 

@@ -5,6 +5,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import java.io.ByteArrayInputStream;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,12 +16,14 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.StreamSupport;
 import org.hl7.fhir.r5.elementmodel.Manager.FhirFormat;
+import org.hl7.fhir.r5.model.StructureDefinition;
 import org.hl7.fhir.r5.utils.validation.constants.ReferenceValidationPolicy;
 import org.hl7.fhir.utilities.FhirPublication;
 import org.hl7.fhir.utilities.TimeTracker;
 import org.hl7.fhir.utilities.validation.ValidationMessage;
 import org.hl7.fhir.validation.IgLoader;
 import org.hl7.fhir.validation.ValidationEngine;
+import org.hl7.fhir.validation.instance.InstanceValidator;
 import org.hl7.fhir.validation.instance.advisor.BasePolicyAdvisorForFullValidation;
 import org.hl7.fhir.validation.service.DisabledValidationPolicyAdvisor;
 
@@ -30,14 +33,18 @@ public final class Validate {
 
     public static void main(String[] files) throws Exception {
         JsonObject job = JsonParser.parseString(Files.readString(Path.of(files[0]))).getAsJsonObject();
-        List<String> profiles = texts(job, "profiles");
         ValidationEngine engine = engine(texts(job, "packages"));
+        List<StructureDefinition> profiles = texts(job, "profiles").stream()
+                .map(url -> engine.getContext().fetchResource(StructureDefinition.class, url))
+                .toList();
+        // One for all resources: each reads a table of OIDs, which takes longer than most resources do.
+        InstanceValidator validator = engine.getValidator(FhirFormat.JSON);
         JsonArray resources = job.getAsJsonArray("resources");
         try (Writer issues = Files.newBufferedWriter(Path.of(files[1]))) {
             for (int i = 0; i < resources.size(); i++) {
                 List<ValidationMessage> found = new ArrayList<>();
                 byte[] text = resources.get(i).toString().getBytes(StandardCharsets.UTF_8);
-                engine.validate(text, FhirFormat.JSON, profiles, found);
+                validator.validate(null, found, new ByteArrayInputStream(text), FhirFormat.JSON, profiles);
                 for (ValidationMessage issue : found) {
                     issues.write(new Gson().toJson(Map.of(
                             "resource", i,

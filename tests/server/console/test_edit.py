@@ -1,0 +1,153 @@
+"""Records written in the console: errors beside their fields, nothing typed lost, nobody overwritten unseen."""
+
+import re
+from html import unescape
+
+from adapter.casework.desk import Actor, Desk
+from adapter.casework.records import put, read
+from tests.server.console.conftest import ORIGIN, words
+
+
+def _form(html):
+    """What a browser would send of the page's form, untouched."""
+    html = html[html.index('class="sheet"') :]
+    found = {}
+    for name, value in re.findall(r'<input(?: type="hidden")?[^>]*?name="([^"]*)"[^>]*?value="([^"]*)"(?![^>]*checkbox)', html):
+        found[unescape(name)] = unescape(value)
+    for box in re.findall(r'<input type="checkbox"[^>]*>', html):
+        name, value = re.search(r'name="([^"]*)"', box)[1], re.search(r'value="([^"]*)"', box)[1]
+        found.pop(name, None) if not isinstance(found.get(name), list) else None
+        if " checked" in box:
+            found[name] = [*found.get(name, []), value]
+    for name, inner in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', html, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', inner)
+        found[unescape(name)] = chosen[1] if chosen else ""
+    for name, value in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', html, re.S):
+        found[unescape(name)] = unescape(value)
+    return found
+
+
+def _send(browser, path, **changed):
+    form = _form(browser.get(path).text) | changed
+    return browser.client.post(path, data=form, headers=ORIGIN)
+
+
+def test_a_contact_is_written_by_its_form_with_the_open_goals_to_review(stranger, loaded, dana, repository):
+    """P-18"""
+    dana()
+    path = f"/records/follow_up/new?case={loaded}&source=client"
+    goals = [name for name in _form(stranger.get(path).text) if re.fullmatch(r"goal_reviews\[\d\].achievement", name)]
+    told = dict.fromkeys(goals, "") | {f"goal_reviews[{place}].goal": "" for place in range(len(goals))}
+    before = sum(1 for stored in repository.scan("Encounter") if stored.concept == "follow_up")
+    answer = _send(stranger, path, note="Kanarifugl walks well", next_contact_due="2030-01-01T09:00", treatment_working="yes", **told)
+    assert (answer.status_code, answer.location) == (303, f"/cases/{loaded}"), words(answer.text)[:600]
+    assert sum(1 for stored in repository.scan("Encounter") if stored.concept == "follow_up") == before + 1
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_is_kept(stranger, loaded, dana, repository):
+    dana()
+    count = sum(1 for _ in repository.scan("Goal"))
+    answer = _send(stranger, f"/records/goal/new?case={loaded}", priority="high", **{"targets[0].due": "soon, says Kanarifugl"})
+    assert answer.status_code == 400
+    assert 'id="f-description" name="description" value="" aria-invalid="true"' in answer.text
+    assert "Is not a date" in words(answer.text)
+    assert "soon, says Kanarifugl" in answer.text
+    assert 'value="high" selected' in answer.text
+    assert sum(1 for _ in repository.scan("Goal")) == count
+
+
+def test_a_rule_of_case_management_is_told_at_the_field_that_it_names(stranger, loaded, dana):
+    """P-20"""
+    dana()
+    answer = _send(stranger, f"/records/follow_up/new?case={loaded}", treatment_working="no", **{"goal_reviews[0].goal": ""})
+    assert answer.status_code == 422
+    assert 'id="f-adjustment-decision-e"' in answer.text
+
+
+def test_a_new_goal_joins_the_plan_that_is_drafted(stranger, drafting, dana, repository):
+    dana()
+    [draft] = [stored for stored in repository.scan("CarePlan") if stored.record["status"] == "draft"]
+    answer = _send(stranger, f"/records/goal/new?case={drafting}", description="Kanarifugl: sleep through", kind="health_objective")
+    assert answer.status_code == 303, words(answer.text)[:600]
+    after = read(repository, "plan", draft.id).fields["goals"]
+    assert len(after) == len(draft.record["goals"]) + 1
+    assert read(repository, "goal", after[-1].partition("/")[2]).fields["description"] == "Kanarifugl: sleep through"
+
+
+def test_a_record_that_changed_meanwhile_is_merged_told_and_not_overwritten(stranger, loaded, dana, repository):
+    dana()
+    goal = next(stored for stored in repository.scan("Goal") if stored.record.get("kind") == "personal")
+    path = f"/records/goal/{goal.id}/edit"
+    opened = _form(stranger.get(path).text)
+    desk = Desk(repository, Actor(stranger.client.get_cookie("casebridge_actor").value), repository.clock)
+    now = read(repository, "goal", goal.id)
+    put(desk, "goal", goal.id, {**now.fields, "priority": "low", "description": "Kanarifugl: their words"}, expect=now.version)
+
+    answer = stranger.client.post(path, data=opened | {"description": "Kanarifugl: my words"}, headers=ORIGIN)
+    assert answer.status_code == 412
+    text = words(answer.text)
+    assert "Dana Kanarifugl changed this" in text
+    assert "Kanarifugl: their words" in text
+    assert read(repository, "goal", goal.id).fields["description"] == "Kanarifugl: their words"
+    merged = _form(answer.text)
+    assert (merged["description"], merged["priority"]) == ("Kanarifugl: my words", "low")
+
+    assert stranger.client.post(path, data=merged, headers=ORIGIN).status_code == 303
+    kept = read(repository, "goal", goal.id).fields
+    assert (kept["description"], kept["priority"]) == ("Kanarifugl: my words", "low")
+
+
+def test_risk_levels_are_proposed_with_their_evidence_and_the_tier_follows(stranger, loaded, dana, repository):
+    """P-05, P-06"""
+    dana()
+    path = f"/records/risk_evaluation/new?case={loaded}"
+    proposed = _form(stranger.get(path).text)
+    levels = {proposed[f"factors[{place}].kind"]: proposed[f"factors[{place}].level"] for place in range(4)}
+    assert levels == {"existing_conditions": "none", "blood_pressure": "none", "mental_health": "moderate", "finances": "moderate"}
+    assert all(proposed[f"factors[{place}].evidence"] for place in range(4))
+    before = {stored.id for stored in repository.scan("RiskAssessment")}
+    answer = _send(stranger, path, **{"potential_for_change.rationale": "Kanarifugl: motivated", "factors[0].level": "high"})
+    assert answer.status_code == 303, words(answer.text)[:600]
+    [made] = [stored for stored in repository.scan("RiskAssessment") if stored.id not in before]
+    assert (made.record["severity"], made.record["tier"], made.record["priority_score"]) == (10, "high", 20)
+
+
+def test_why_a_service_is_in_the_plan_and_whether_it_helped_is_told(stranger, loaded, dana, repository):
+    """S-07"""
+    dana()
+    service = next(stored for stored in repository.scan("ServiceRequest") if "physical therapy" in stored.record.get("description", ""))
+    text = stranger.text(f"/cases/{loaded}/why/ServiceRequest/{service.id}")
+    for told in ("Kanarifugl: physical therapy", "walk 100 m unaided", "serves", "Outcome", "by Dana Kanarifugl"):
+        assert told in text
+
+
+def test_a_case_is_given_to_somebody_of_a_list_who_has_room(stranger, halfway, dana, repository):
+    """K-01, C-09"""
+    dana()
+    desk = Desk(repository, Actor(stranger.client.get_cookie("casebridge_actor").value), repository.clock)
+    mine = read(repository, "case_manager", desk.actor.reference.partition("/")[2])
+    other = put(
+        desk,
+        "case_manager",
+        "kit",
+        {**mine.fields, "names": [{"family": "Kanarifugl", "given": ["Kit"]}], "practitioner": "Practitioner/kit"},
+    )
+    page = stranger.get(f"/cases/{halfway}").text
+    assert 'value="Practitioner/kit"' in page
+    assert stranger.post(f"/cases/{halfway}/assign", case_manager="Practitioner/kit", reason="Kanarifugl moved").status_code == 303
+    assert read(repository, "case", halfway).fields["case_manager"] == f"Practitioner/{other.id}"
+
+
+def test_each_step_says_what_it_lacks_and_how_it_is_done(stranger, halfway, dana):
+    dana()
+    page = stranger.get(f"/cases/{halfway}").text
+    assert f"/records/goal/new?case={halfway}" in page
+    assert "The outcome lacks" in words(page)
+
+
+def test_the_client_s_word_on_a_draft_is_kept(stranger, drafting, dana, repository):
+    dana()
+    [draft] = [stored for stored in repository.scan("CarePlan") if stored.record["status"] == "draft"]
+    client = draft.record["client"]
+    assert stranger.post(f"/cases/{drafting}/plan/{draft.id}/answer", word="declined", by=client).status_code == 303
+    assert read(repository, "plan", draft.id).fields["acceptance"]["status"] == "declined"
