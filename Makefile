@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help venv check test test-live demo chaos bench bench-hapi docs ig validate serve clean
+.PHONY: help venv check test test-live demo chaos bench bench-hapi docs ig validate screenshots serve clean
 
 VENV := .venv
 READY := $(VENV)/ready
@@ -32,10 +32,13 @@ ig: $(READY) ## the FHIR package of our extensions, profiles, code systems and v
 validate: $(READY) ## the package, and every resource of the two stories, by HL7's own validator: no error, no warning that docs/validation.md does not explain (Java 17, Maven)
 	$(VENV)/bin/pytest -m live tests/live/test_validation.py
 
+screenshots: $(READY) ## the pictures of the README, in docs/img, from the two stories (Chromium, Node)
+	CASEBRIDGE_SCREENSHOTS=docs/img CI=true $(VENV)/bin/pytest -m live tests/live/test_console.py -k readme
+
 test: $(READY) ## every test that needs only Python: minutes
 	$(VENV)/bin/pytest -n 2
 
-test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven), and client libraries (Node); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
+test-live: $(READY) ## the tests against a real HAPI FHIR server, built and started here (Java 17, Maven), client libraries (Node) and the console (Chromium); CASEBRIDGE_LIVE_HAPI=<url> uses a running one
 	$(VENV)/bin/pytest -m live tests/live
 
 chaos: $(READY) ## ten storms of edits, faults and kills over two bridges and a real HAPI, then the judgement: half an hour. ARGS=--help says what ARGS can be

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from adapter.cases.facts import covers
 from adapter.cases.record import Fields
@@ -24,6 +24,7 @@ FIELDS = (
 """Words of the fields of a degree in social work, nursing or another health or human services field."""
 
 Verdict = Literal["pass", "fail", "unknown"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The checks of a case's transitions are in `adapter.cases.guards`; what its field
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from adapter.care.blood_pressure import category
@@ -37,6 +37,12 @@ class Writing:
     @cached_property
     def now(self) -> Situation:
         return self.look()
+
+    @property
+    def alone(self) -> Situation:
+        """The same, this being the only record of its concept: where the latest counts, it is judged itself."""
+        facts = self.now.facts
+        return replace(self.now, facts=replace(facts, records={**facts.records, self.concept: {"": self.fields}}))
 
     def becomes(self, name: str, *values: str) -> bool:
         """Whether the field gets one of these values by this writing."""
@@ -331,6 +337,6 @@ def broken(writing: Writing, *, reason: str | None = None) -> Iterator[RuleViola
             yield rule.error(found[1], code=rule.code, expression=[found[0]])
     name, values, guards = REACHED.get(writing.concept, ("", (), ()))
     if name and writing.becomes(name, *values) and writing.fields.get("case"):
-        missing = violations(guards, writing.now)
+        missing = violations(guards, writing.alone)
         if missing:
             yield refusal(missing, "The record is not whole yet.")

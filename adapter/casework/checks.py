@@ -45,7 +45,7 @@ def _situation(desk: Desk, proposed: Sequence[Proposed], reason: str | None) -> 
     """The situation of their case, or of their client where they have none, the records being in it as they are to be saved."""
     case = next((each.case for each in proposed if each.case), "")
     fields = _case(desk, case, proposed)
-    facts = facts_about(desk, case, fields) if "client" in fields else Facts()
+    facts = facts_about(desk, case, fields, [each.fields for each in proposed]) if "client" in fields else Facts()
     records = {concept: dict(known) for concept, known in facts.records.items()}
     for each in proposed:
         records.setdefault(each.concept, {})[each.reference] = each.fields

@@ -1,6 +1,6 @@
 """What the checks of the process look at, read from the store: a case's records, and who else is on them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -25,8 +25,11 @@ Records = dict[str, dict[str, Fields]]
 """Fields by concept and reference."""
 
 
-def records_of(repository: Repository, case: str, fields: Fields) -> Records:
-    """The records of a case and of its client, but those of the client's other cases; and of the people that these refer to."""
+def records_of(repository: Repository, case: str, fields: Fields, beside: Iterable[Fields] = ()) -> Records:
+    """The records of a case and of its client, but those of the client's other cases; and of the people that these refer to.
+
+    `beside` are records that are not stored yet: the people that they refer to are found, too.
+    """
     found: Records = {}
     client = fields["client"]
     stored = repository.find("Patient", client.partition("/")[2])
@@ -42,6 +45,7 @@ def records_of(repository: Repository, case: str, fields: Fields) -> Records:
                 continue
             found.setdefault(str(stored.concept), {})[stored.reference] = own
             mentioned |= {each for each in compartments.references(stored.text) if each[0] in _PEOPLE}
+    mentioned |= {pair for each in beside for pair in _people_in(each)}
     for type, id in mentioned | _split(fields.get("case_manager")):
         for stored in _people(repository, type, id):
             if stored.concept:
@@ -63,6 +67,15 @@ def _is_whole(concept: str | None, fields: Fields) -> bool:
     return concept in RECORDS and fields.keys() >= _required(concept)
 
 
+def _people_in(value: object) -> Iterator[tuple[str, str]]:
+    """The people that a field refers to, however deep."""
+    if isinstance(value, str):
+        yield from (pair for pair in _split(value) if pair[0] in _PEOPLE)
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _people_in(part)
+
+
 def _split(reference: str | None) -> set[tuple[str, str]]:
     pair = split(reference) if reference else None
     return {pair[:2]} if pair else set()
@@ -82,9 +95,9 @@ def facts_of(desk: Desk, case: str, fields: Fields, manager: str | None = None) 
     return replace(facts_about(desk, case, fields), open_cases=load, siblings=siblings, groups=_groups(desk.repository, fields["client"]))
 
 
-def facts_about(desk: Desk, case: str, fields: Fields) -> Facts:
-    """What of the facts lies in the client's own record; with an empty `case`, in what belongs to no case."""
-    records = records_of(desk.repository, case, fields)
+def facts_about(desk: Desk, case: str, fields: Fields, beside: Iterable[Fields] = ()) -> Facts:
+    """What of the facts lies in the client's own record; with an empty `case`, in what belongs to no case. `beside` as of records_of."""
+    records = records_of(desk.repository, case, fields, beside)
     return Facts(records, supervisor=desk.actor.supervisor, medications=_medications(desk.repository, fields["client"]))
 
 

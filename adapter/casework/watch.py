@@ -24,7 +24,7 @@ from adapter.casework.records import changes, put, write
 from adapter.config import BASE, SYNTHETIC_TAG
 from adapter.errors import StaleRecord, VersionConflict
 from adapter.fhir.resource import Raw, has_tag
-from adapter.mapping.task import KINDS, READMISSION
+from adapter.mapping.task import KINDS
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Change, Stored
 from adapter.store.filters import KEY
@@ -39,6 +39,7 @@ OVERLAP = timedelta(minutes=2)
 _TIMERS, _PLACES, _PLACE = "timers", "state", "watch"
 _IDS = uuid5(NAMESPACE_URL, f"{BASE}/watch")
 _BATCH = 200
+_CLINICAL = {"system": "http://terminology.hl7.org/CodeSystem/flag-category", "code": "clinical", "display": "Clinical"}
 _ENDED = ("cancelled", "entered-in-error")
 _CLIENTS = ("fhir.index.patient", "fhir.index.subject")
 
@@ -180,37 +181,41 @@ class Watch:
             "owner": owner or ground.case["case_manager"],
             "due": found.due,
         }
-        wanted = [*self._watcher(), *changes(self._repository, "task", id, fields, synthetic=desk.synthetic)]
+        wanted = [*self._watcher(desk.synthetic), *changes(self._repository, "task", id, fields, synthetic=desk.synthetic)]
         if found.kind == "readmission":
-            wanted.append(self._flag(uuid5(UUID(id), "flag"), ground, found, desk.synthetic))
+            wanted += self._flag(uuid5(UUID(id), "flag"), ground, found, desk.synthetic)
         try:
             write(desk, wanted, activity=KINDS[found.kind]["code"])
         except VersionConflict:
             return False
         return True
 
-    def _watcher(self) -> Iterator[Change]:
-        """The device that Provenance and tasks name, before its first task."""
-        type, _, id = WATCHER.partition("/")
-        if self._repository.find(type, id) is None:
-            name = [{"name": "casebridge watch", "type": "user-friendly-name"}]
-            yield Change(type, id, {"resourceType": type, "status": "active", "deviceName": name}, 0)
+    def _watcher(self, synthetic: bool) -> Iterator[Change]:
+        """The device that Provenance and tasks name, before its first task.
 
-    def _flag(self, id: UUID, ground: Ground, found: Finding, synthetic: bool) -> Change:
-        """What marks the case for everybody who opens the client's record. http://hl7.org/fhir/R4/flag.html"""
-        start = ground.facts.of("encounter")[found.about]["period"]["start"]
-        raw: Raw = {
-            "resourceType": "Flag",
-            **({"meta": {"tag": [dict(SYNTHETIC_TAG)]}} if synthetic else {}),
+        It says nothing of anybody. A sandbox takes only what is tagged, so it is tagged for the first synthetic task, which refers to it.
+        """
+        type, _, id = WATCHER.partition("/")
+        now = self._repository.find(type, id)
+        if now is None or (synthetic and not now.deleted and not has_tag(now.raw, SYNTHETIC_TAG)):
+            name = [{"name": "casebridge watch", "type": "user-friendly-name"}]
+            tagged: Raw = {"meta": {"tag": [dict(SYNTHETIC_TAG)]}} if synthetic else {}
+            raw = {"resourceType": type, **tagged, "status": "active", "deviceName": name}
+            yield Change(type, id, raw, now.version if now else 0)
+
+    def _flag(self, id: UUID, ground: Ground, found: Finding, synthetic: bool) -> Iterator[Change]:
+        """What marks the case for everybody who opens the client's record."""
+        fields: Fields = {
+            "client": ground.case["client"],
+            "case": ground.reference,
             "status": "active",
-            "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/flag-category", "code": "clinical"}]}],
-            "code": {"coding": [dict(READMISSION)]},
-            "subject": {"reference": ground.case["client"]},
-            "period": {"start": start},
-            "encounter": {"reference": found.about},
-            "author": {"reference": WATCHER},
+            "kind": "readmission",
+            "categories": [dict(_CLINICAL)],
+            "period": {"start": ground.facts.of("encounter")[found.about]["period"]["start"]},
+            "encounter": found.about,
+            "author": WATCHER,
         }
-        return Change("Flag", str(id), raw, 0)
+        return changes(self._repository, "flag", str(id), fields, synthetic=synthetic)
 
     def _supervisor(self, case: Fields) -> str | None:
         """A supervisor of the case's organisation, else any; always the same while nothing changes."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ID = re.compile(r"\b[A-Z]-\d{2}\b")
+_BEGINNING = re.compile(r"(?:[A-Z]+-\w+(?:, )?)*")
 _PLACES = ("domain", "server", "sync", "cli")
 """The folders of tests that go through the case API, FHIR, a sync or the command line; the others look inside."""
 _METHODS = {"get": "GET", "create": "POST", "put": "PUT", "put_new": "PUT", "ids": "GET"}
@@ -50,7 +51,8 @@ def proofs(tests: Path) -> list[Proof]:
 
 def _of(path: Path, name: str) -> Iterator[Proof]:
     tree = ast.parse(path.read_text("utf-8"))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    functions = {node.name: node for body in bodies for node in body if isinstance(node, ast.FunctionDef)}
     for node in functions.values():
         if node.name.startswith("test_") and (ids := _ids(node)):
             requests = {request for each in _reached(node, functions) for request in _requests(each)}
@@ -58,7 +60,8 @@ def _of(path: Path, name: str) -> Iterator[Proof]:
 
 
 def _ids(node: ast.FunctionDef) -> tuple[str, ...]:
-    return tuple(_ID.findall((ast.get_docstring(node) or "").partition("\n")[0]))
+    beginning = _BEGINNING.match(ast.get_docstring(node) or "")
+    return tuple(_ID.findall(beginning[0] if beginning else ""))
 
 
 def _reached(node: ast.FunctionDef, functions: dict[str, ast.FunctionDef]) -> list[ast.FunctionDef]:

@@ -20,7 +20,7 @@ from adapter.mapping.document import rows
 from adapter.mapping.readings import CODINGS
 from adapter.mapping.registry import MAPPINGS
 from adapter.mapping.rules import Row
-from adapter.mapping.task import KINDS, READMISSION
+from adapter.mapping.task import KINDS
 
 # What was done is named by whoever does it; only the transitions of a case are a closed list.
 _ACTIVITY = "activity"
@@ -49,9 +49,7 @@ def _codes() -> dict[str, dict[str, list[str]]]:
         for constant in mapping.const.get("extension", ()):  # type: ignore[attr-defined]
             name = next(row.codes.name for each in MAPPINGS for row in rows(each) if row.codes and f"={constant['url']}]." in row.path)
             found.setdefault(name, {}).setdefault(constant["valueCode"], [constant["valueCode"].replace("-", " ")])
-    for coding in _codings(
-        [MAPPINGS, SYNTHETIC_TAG, DERIVED_TAG, *CODINGS, KINDS, READMISSION, *_instruments(), *_evaluations(), *_transitions()]
-    ):
+    for coding in _codings([MAPPINGS, SYNTHETIC_TAG, DERIVED_TAG, *CODINGS, KINDS, *_instruments(), *_evaluations(), *_transitions()]):
         says = found.setdefault(coding["system"].rpartition("/")[2], {}).setdefault(coding["code"], [])
         display = coding.get("display") or coding["code"].replace("-", " ").replace("_", " ")
         if display not in says and ("display" in coding or not says):

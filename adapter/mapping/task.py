@@ -34,8 +34,6 @@ KINDS: dict[str, Raw] = {
     code.replace("-", "_"): {"system": f"{CS}/task-kind", "code": code, "display": text} for code, text in _KIND_TEXTS.items()
 }
 """What the tasks are for that follow from the record (casework.watch), by our word."""
-READMISSION = {"system": f"{CS}/flag", "code": "readmission", "display": "Readmission within 30 days"}
-"""What the Flag of a client says who came back to hospital so soon."""
 
 TASK = Mapping(
     "task",

@@ -2,6 +2,7 @@
 
 from adapter.cases.case import STEPS
 from adapter.cases.condition import Condition
+from adapter.cases.credentials import VERDICTS
 from adapter.cases.fields import Choice, Date, DateTime, Exact, Flag, Items, Part, Ref, Text, Whole, parts, refs
 from adapter.cases.risk_evaluation import LEVELS, TIERS
 from adapter.cases.values import AnyValue, Money, Value
@@ -102,6 +103,16 @@ class CaseRow(Value):
     urgent_flags = Items(Text())
     referred_at = DateTime()
     next_due = Date()
+
+
+class Credentials(Value):
+    """The kinds of a case manager's credentials that have lapsed, and the three checks before the exam for Certified Case Manager."""
+
+    lapsed = Items(Text(), required=True)
+    work_share = Choice(*VERDICTS, required=True)
+    licence = Choice(*VERDICTS, required=True)
+    degree = Choice(*VERDICTS, required=True)
+    overall = Choice(*VERDICTS, required=True)
 
 
 class WorkRow(Value):

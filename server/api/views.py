@@ -6,6 +6,7 @@ from typing import Any
 
 import flask
 
+from adapter.cases.credentials import ccm_eligibility, lapsed
 from adapter.cases.workflow import phase6
 from adapter.casework import worklist
 from adapter.casework.directory import directory as listed
@@ -43,6 +44,13 @@ def caseload(call: Call, id: str) -> flask.Response:
     """The open cases of a case manager with step, tier and next due date, in the order in which they need attention."""
     manager = read(call.repository, "case_manager", id)
     return replies.page([replies.plain(row) for row in worklist.caseload(call.onlooker, f"Practitioner/{manager.id}")])
+
+
+def credentials(call: Call, id: str) -> flask.Response:
+    """Which credentials of a case manager have lapsed, and whether the exam for Certified Case Manager is open to them."""
+    fields, at = read(call.repository, "case_manager", id).fields, call.onlooker.now()
+    found = ccm_eligibility(fields, at)
+    return replies.reply({"lapsed": lapsed(fields, at), **replies.plain(found), "overall": found.overall})
 
 
 def work(call: Call, kind: str) -> flask.Response:

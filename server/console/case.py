@@ -15,7 +15,7 @@ from adapter.casework import cases, plans
 from adapter.casework.facts import facts_of
 from adapter.casework.records import Kept, read
 from adapter.casework.ways import lacking, ways
-from adapter.errors import Invalid
+from adapter.errors import CasebridgeError, Invalid, RuleViolated
 from adapter.mapping.registry import CONCEPTS
 from server.console.names import full_name
 from server.console.site import Site
@@ -137,14 +137,18 @@ def answer(site: Site, id: str, plan: str) -> Any:
     return flask.redirect(flask.url_for("console.case-show", id=id), 303)
 
 
-def new(site: Site) -> Any:
-    """The form that opens a case."""
+def new(site: Site, refused: CasebridgeError | None = None) -> Any:
+    """The form that opens a case; one that was refused with what was typed, what is wrong, and who has room where that is what lacks."""
     desk = site.desk()
-    client = flask.request.args.get("client", "")
+    client = flask.request.values.get("client", "")
     stored = site.repository.read("Patient", client.partition("/")[2])
     words = Case.enumerations()
     return flask.render_template(
         "case_new.html",
+        given=flask.request.form,
+        refused=refused,
+        instead=[*getattr(refused, "allowed", ())],
+        names=site.names(),
         client=stored.reference,
         client_name=full_name(stored.record),
         actor=desk.actor.reference,
@@ -156,14 +160,15 @@ def new(site: Site) -> Any:
 def open_(site: Site) -> Any:
     """A new case, and on to its page."""
     form = flask.request.form
-    if not form.get("case_number", "").strip():
-        raise Invalid("A case needs a number by which it is known.", expression=["case_number"])
     fields: Fields = {
         "client": form.get("client", ""),
-        "case_number": form["case_number"].strip(),
+        "case_number": form.get("case_number", "").strip(),
         "case_type": form.get("case_type", "general"),
         "models": [{"model": form.get("model", "brokerage"), "primary": True}],
         "case_manager": form.get("case_manager", ""),
     }
-    made = cases.open_case(site.desk(), fields, reason=form.get("reason") or None)
+    try:
+        made = cases.open_case(site.desk(), fields, reason=form.get("reason") or None)
+    except (Invalid, RuleViolated) as refused:
+        return new(site, refused), refused.status
     return flask.redirect(flask.url_for("console.case-show", id=made.id), 303)

@@ -10,6 +10,7 @@ from adapter.sync.certificates.kept import waiting
 from adapter.sync.certificates.page import page, verdict
 from adapter.sync.plan import ACTIONS
 from server.console.names import Names
+from server.console.shown import moment
 from server.console.site import Site
 
 
@@ -32,7 +33,7 @@ def show(site: Site) -> Any:
                 "conflicts": sum(1 for _ in bridge.conflicts.all(remote.name)),
             }
         )
-    return flask.render_template("connections.html", remotes=rows)
+    return flask.render_template("connections.html", remotes=rows, questions=sum(1 for _ in bridge.people.questions.all()))
 
 
 def remote(site: Site, name: str) -> Any:
@@ -46,6 +47,7 @@ def remote(site: Site, name: str) -> Any:
         rehearsal=site.rehearsals.of(name),
         certificates=[{"id": id, "verdict": verdict(body), **body} for id, body in kept],
         conflicts=sum(1 for _ in site.bridge.conflicts.all(name)),
+        told=_told,
         actions=[action for action in ACTIONS if action != "unchanged"],
         columns=COLUMNS,
     )
@@ -87,7 +89,14 @@ def conflicts(site: Site) -> Any:
 def _conflict(id: str, body: dict[str, Any], names: Names) -> dict[str, Any]:
     rows = [{**row, **{side: _told(row.get(side)) for side in ("base", "ours", "theirs")}} for row in body["rows"]]
     opened = body["opened"].isoformat(timespec="minutes") if hasattr(body["opened"], "isoformat") else str(body["opened"])
-    return {**body, "id": id, "name": names.of(body["reference"]), "rows": rows, "opened": opened}
+    since = {side: _since(body["told"].get(side, {}), names) for side in ("ours", "theirs")}
+    return {**body, "id": id, "name": names.of(body["reference"]), "rows": rows, "opened": opened, "since": since}
+
+
+def _since(said: dict[str, Any], names: Names) -> str:
+    """When a side came to be as it is, and by whom, as far as that is known."""
+    who = f"by {names.of(said['by'])}" if "by" in said else ""
+    return ", ".join(part for part in (moment(said.get("at", "")), who) if part)
 
 
 def _told(value: Any) -> str:

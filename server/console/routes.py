@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from adapter.errors import CasebridgeError
 from adapter.store.repository import Repository
 from server import errors
-from server.console import case, connections, edit, people, record, screening, shown, sign_in, why, worklist
+from server.console import case, connections, edit, people, questions, record, screening, shown, sign_in, why, worklist
 from server.console.site import Site
 from server.console.visitor import COOKIE, NobodyYet, check_origin
 
@@ -47,6 +47,8 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/connections/<name>/plan", connections.plan),
     ("POST", "/connections/<name>/apply", connections.apply),
     ("GET", "/connections/<name>/certificate", connections.certificate),
+    ("GET", "/questions", questions.show),
+    ("POST", "/questions/<id>", questions.answer),
     ("GET", "/conflicts", connections.conflicts),
     ("POST", "/conflicts/<path:id>", connections.resolve),
 )

@@ -13,7 +13,7 @@ from adapter.care.scoring import score as scored
 from adapter.cases.record import Fields
 from adapter.cases.screening import Screening
 from adapter.casework.records import Kept, put, read
-from adapter.errors import CasebridgeError, Invalid
+from adapter.errors import CasebridgeError, Invalid, RuleViolated
 from server.console.names import full_name
 from server.console.site import Site
 
@@ -27,8 +27,8 @@ def choose(site: Site, id: str) -> Any:
     return flask.render_template("instruments.html", **_head(site, kept), instruments=[load(name) for name in names()])
 
 
-def show(site: Site, id: str, instrument: str) -> Any:
-    """The form, empty."""
+def show(site: Site, id: str, instrument: str, refused: CasebridgeError | None = None) -> Any:
+    """The form, empty; one that was refused with what was answered and what is wrong."""
     site.desk()
     kept = read(site.repository, "case", id)
     words = Screening.enumerations()
@@ -36,6 +36,8 @@ def show(site: Site, id: str, instrument: str) -> Any:
         "screening.html",
         **_head(site, kept),
         asked=load(instrument),
+        given=flask.request.form,
+        refused=refused,
         of_step=kept.fields.get("step") == "screening",
         domains=_DOMAINS,
         sources=sorted(words["record_review.sources"]),
@@ -50,6 +52,14 @@ def _head(site: Site, kept: Kept) -> dict[str, Any]:
 
 def save(site: Site, id: str, instrument: str) -> Any:
     """Keep the answers, scored: in the first step as its screening, later as a response to the instrument; back to the case."""
+    try:
+        _keep(site, id, instrument)
+    except (Invalid, RuleViolated) as refused:
+        return show(site, id, instrument, refused), refused.status
+    return flask.redirect(flask.url_for("console.case-show", id=id), 303)
+
+
+def _keep(site: Site, id: str, instrument: str) -> None:
     desk, asked = site.desk(), load(instrument)
     kept = read(site.repository, "case", id)
     fields: Fields = {
@@ -64,7 +74,6 @@ def save(site: Site, id: str, instrument: str) -> Any:
     else:
         concept, fields = "response", fields | {"authored_at": desk.now(), "author": desk.actor.reference}
     put(desk, concept, str(uuid4()), {name: value for name, value in fields.items() if value})
-    return flask.redirect(flask.url_for("console.case-show", id=id), 303)
 
 
 def _of_step(now: str) -> Fields:
@@ -74,9 +83,10 @@ def _of_step(now: str) -> Fields:
         name: {"status": form.get(f"domain-{name}", "not_available")} | ({"notes": notes} if (notes := form.get(f"notes-{name}")) else {})
         for name in _DOMAINS
     }
+    review = {"sources": form.getlist("sources"), "reviewed_at": now, "summary": form.get("summary", "")}
     told: Fields = {
         "mode": form.get("mode", "interview"),
-        "record_review": {"sources": form.getlist("sources"), "reviewed_at": now, "summary": form.get("summary", "")},
+        "record_review": {name: value for name, value in review.items() if value},
         "domains": domains,
         "disposition": form["disposition"],
     }

@@ -43,7 +43,7 @@ def _task(site: Site, reference: str) -> Fields:
 
 
 def team(site: Site) -> Any:
-    """How full each caseload is, and what in it is late or urgent (S-05)."""
+    """How full each caseload is, and what in it is late or urgent."""
     desk = site.desk()
     _supervise(desk)
     rows = []

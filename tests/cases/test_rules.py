@@ -228,6 +228,10 @@ def test_an_assessment_is_completed_after_a_meeting():
     around = {"encounter": {"Encounter/1": meeting}}
     assert codes("assessment", done, assessment={"ClinicalImpression/1": done}, **around) == ["step_incomplete"]
     assert codes("assessment", whole, assessment={"ClinicalImpression/1": whole}, **around) == []
+    later = whole | {"effective_at": "2025-05-01"}
+    assert codes("assessment", whole | {"meetings": ["Encounter/2"]}, assessment={"ClinicalImpression/1": later}, **around) == [
+        "meeting_missing"
+    ]
 
 
 def test_what_the_coverage_says_of_a_service_counts_where_the_service_does_not_know():

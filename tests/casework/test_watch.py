@@ -92,7 +92,7 @@ def test_a_readmission_marks_the_case_opens_the_risk_again_and_tells_the_case_ma
     if marked:
         task = tasks(desk.repository)["readmission"]
         assert (task["owner"], task["priority"], task["focus"]) == (DANA, "asap", "Encounter/second-alma")
-        assert flags[0].raw["encounter"] == {"reference": "Encounter/second-alma"}
+        assert flags[0].record.items() >= {"kind": "readmission", "case": case, "encounter": "Encounter/second-alma"}.items()
 
 
 def test_a_readmission_is_found_after_the_case_was_closed_too(desk, shelf, watch, time):

@@ -10,6 +10,7 @@ from adapter.config import SYNTHETIC_TAG
 from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.sync.lease import hold
+from tests.casework.conftest import person
 from tests.casework.shelf import Shelf
 from tests.cli.conftest import ndjson
 
@@ -114,6 +115,17 @@ def test_a_pull_makes_what_follows_from_what_it_brought(casebridge, shelf, repos
     hospital.create(stay("x", 8, 1) | {"subject": {"reference": f"Patient/{theirs}"}, "meta": {"tag": [SYNTHETIC_TAG]}})
     assert casebridge("pull", "ward").code == 0
     assert made(repository) == ["discharge-contact", "discharge-visit"]
+
+
+def test_what_it_makes_is_sent_to_a_sandbox_whole(casebridge, shelf, repository, hospital):
+    """B-07"""
+    person(repository, "dana")
+    shelf.flagged("alma", "other", at=datetime.now(UTC).isoformat(timespec="seconds"))
+    casebridge("watch", "--once")
+    casebridge("remote", "add", "ward", hospital.base_url, "--sandbox")
+    ran = casebridge("push", "ward")
+    assert (ran.code, "skip" in ran.out) == (0, False)
+    assert {type: hospital.count(type, {}) for type in ("Task", "Device", "Provenance")} == {"Task": 1, "Device": 1, "Provenance": 1}
 
 
 def test_where_another_process_watches_a_command_leaves_it_to_that_one(casebridge, shelf, repository, tmp_path):

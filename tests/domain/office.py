@@ -19,6 +19,11 @@ NEXT = {
     "follow_up": "TR-13",
     "outcome_evaluation": "TR-17",
 }
+READY = (
+    *("clinical_stability", "education_lifestyle", "education_medication", "education_return", "medication_reconciliation"),
+    *("followup_booked", "equipment", "transport", "caregiver_ready", "authorisation", "summary_sent"),
+)
+"""What must be ready before a client leaves."""
 Fields = dict[str, Any]
 
 
@@ -98,3 +103,30 @@ class Office:
     def of(self, case: Fields) -> Fields:
         """What a record of a case says about whose it is."""
         return {"client": case["client"], "case": case["meta"]["reference"]}
+
+    def missing(self, case: Fields, way: str) -> list[str]:
+        """What a transition that the case's step allows still needs."""
+        ways = self.api.get(f"cases/{case['id']}/transitions")["items"]
+        return next(list(each["missing"]) for each in ways if each["transition"] == way)
+
+    def tasks(self, case: Fields) -> dict[str, Fields]:
+        """The tasks about the case's client that have a kind, by its code."""
+        return {task["code"]["code"]: task for task in self.api.get(f"tasks?client={case['client']}")["items"] if "code" in task}
+
+    def goals(self, case: Fields) -> list[str]:
+        """The goals of the case's client."""
+        return [goal["meta"]["reference"] for goal in self.api.get(f"goals?client={case['client']}")["items"]]
+
+    def contact(self, case: Fields, **fields: Any) -> Fields:
+        """What is written of a call with the client just now, which looked at no goal and found nothing."""
+        at = self.time.now.isoformat(timespec="milliseconds")
+        reviews = [{"goal": goal, "achievement": "not_reviewed"} for goal in self.goals(case)]
+        whole = {"type": "call", "source": "client", "status": "completed", "occurred_at": at, "next_contact_due": "2099-01-01"}
+        return {**self.of(case), **whole, "goal_reviews": reviews} | fields
+
+    def departure(self, case: Fields, **fields: Any) -> Fields:
+        """What is written of the client's way from hospital to a home, all that must be ready being done."""
+        stay = {"status": "in_progress", "encounter_class": {"code": "IMP"}, "period": {"start": "2026-02-20"}}
+        left = self.new("encounter", **self.of(case), **stay)["meta"]["reference"]
+        ready = {item: {"status": "done"} for item in READY}
+        return {**self.of(case), "encounter": left, "status": "in_progress", "to_setting": "home", "readiness": ready} | fields

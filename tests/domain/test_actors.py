@@ -77,6 +77,17 @@ def test_a_support_person_is_told_only_with_the_client_s_consent(office, api):
     assert api.create("messages", words)["recipients"] == [sister["meta"]["reference"]]
 
 
+def test_an_insurer_is_told_only_with_the_client_s_consent(office, api):
+    """V-16"""
+    case = office.case()
+    payer = office.organization("insurer")
+    word = {**office.of(case), "kind": "liaison", "status": "completed", "issue": "Kanarifugl needs therapy", "addressed_to": [payer]}
+    assert problem(api.send("POST", "advocacy", word), 422)["rule"] == "consent_missing"
+    consent = {"client": case["client"], "status": "active", "scope": "sharing_payer", "decision": "permit", "performers": [case["client"]]}
+    api.create("consents", consent | {"agreed_at": "2026-03-01"})
+    assert api.create("advocacy", word)["addressed_to"] == [payer]
+
+
 def test_somebody_who_is_twice_in_one_role_is_there_once(office, api, fhir):
     """A-08"""
     case = office.case()

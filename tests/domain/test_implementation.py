@@ -4,22 +4,11 @@ import pytest
 
 from tests.server.api.conftest import DANA, problem
 
-READY = (
-    *("clinical_stability", "education_lifestyle", "education_medication", "education_return", "medication_reconciliation"),
-    *("followup_booked", "equipment", "transport", "caregiver_ready", "authorisation", "summary_sent"),
-)
-
 
 @pytest.fixture(scope="module")
 def followed(office):
     """A case in follow-up, with a plan of two active goals."""
     return office.case("follow_up")
-
-
-def tasks(api, case):
-    """The case's tasks by the code of their kind; a person's have none."""
-    found = api.get(f"tasks?client={case['client']}")["items"]
-    return {task.get("code", {}).get("code"): task for task in found}
 
 
 def test_who_did_not_come_is_asked_about_within_a_business_day(office, api, fhir, time, watch):
@@ -33,21 +22,13 @@ def test_who_did_not_come_is_asked_about_within_a_business_day(office, api, fhir
     watch()
     assert fhir.send("GET", f"Appointment/{booked['id']}").json["status"] == "noshow"
     assert api.get(f"appointments/{kept['id']}")["status"] == "arrived"
-    task = tasks(api, case)["missed-appointment"]
+    task = office.tasks(case)["missed-appointment"]
     assert (task["focus"], task["owner"], task["due"]) == (booked["meta"]["reference"], DANA, "2026-03-04")
 
 
-@pytest.fixture(scope="module")
-def leaving(office):
-    """What is written of a client who leaves hospital for home, all of it being ready."""
-    case = office.case()
-    stay = office.new("encounter", **office.of(case), status="in_progress", encounter_class={"code": "IMP"}, period={"start": "2026-02-20"})
-    readiness = {item: {"status": "done"} for item in READY}
-    return {**office.of(case), "encounter": stay["meta"]["reference"], "status": "completed", "to_setting": "home", "readiness": readiness}
-
-
-def test_nobody_is_ready_to_leave_before_three_lessons_or_a_reason(api, leaving):
+def test_nobody_is_ready_to_leave_before_three_lessons_or_a_reason(office, api):
     """P-12"""
+    leaving = office.departure(office.case(), status="completed")
     told = problem(api.send("POST", "transition-plans", leaving), 422)
     assert told["rule"] == "readiness_open"
     lesson = {name: leaving[name] for name in ("client", "case")} | {"status": "completed", "teach_back": "understood"}
@@ -101,31 +82,16 @@ def test_a_document_to_review_is_work_until_it_is_decided_on(office, api, fhir, 
     assert (after["status"], raw["output"], raw["input"]) == ("completed", decision, [document])
 
 
-def contact(office, case, **fields):
-    """A contact with the client that is done; it reviews the goals of the plan, and finds them as they were."""
-    whole = {**office.of(case), "type": "call", "source": "client", "status": "completed", "next_contact_due": "2026-04-01"}
-    now = office.time.now.isoformat(timespec="milliseconds")
-    return (
-        whole
-        | {"occurred_at": now, "goal_reviews": [{"goal": goal, "achievement": "not_reviewed"} for goal in goals(office, case)]}
-        | fields
-    )
-
-
-def goals(office, case):
-    return [goal["meta"]["reference"] for goal in office.api.get(f"goals?client={case['client']}")["items"]]
-
-
 def test_a_contact_says_of_each_goal_how_far_it_is(office, api, fhir, followed):
     """P-17"""
-    first, second = goals(office, followed)
+    first, second = office.goals(followed)
     told = problem(
-        api.send("POST", "follow-ups", contact(office, followed, goal_reviews=[{"goal": first, "achievement": "improving"}])), 422
+        api.send("POST", "follow-ups", office.contact(followed, goal_reviews=[{"goal": first, "achievement": "improving"}])), 422
     )
     assert told["rule"] == "goals_unreviewed"
     reviews = [{"goal": first, "achievement": "worsening"}, {"goal": second, "achievement": "not_reviewed"}]
     before = fhir.send("GET", second).json
-    made = api.create("follow-ups", contact(office, followed, goal_reviews=reviews))
+    made = api.create("follow-ups", office.contact(followed, goal_reviews=reviews))
     reviewed = fhir.send("GET", first).json
     assert reviewed["achievementStatus"]["coding"][0]["code"] == "worsening"
     assert reviewed["statusDate"] == made["occurred_at"][:10]
@@ -135,20 +101,16 @@ def test_a_contact_says_of_each_goal_how_far_it_is(office, api, fhir, followed):
 def test_a_cycle_of_follow_up_hears_the_client_and_misses_who_was_not_heard(office, api):
     """P-18"""
     case = office.case("follow_up")
-    for goal in goals(office, case):
+    for goal in office.goals(case):
         office.amend("goal", api.get(f"goals/{goal.partition('/')[2]}"), achievement="achieved")
-    assert missing(api, case, "TR-13") == ["A completed contact with the client is needed."]
-    api.create("follow-ups", contact(office, case))
-    assert missing(api, case, "TR-13") == []
+    assert office.missing(case, "TR-13") == ["A completed contact with the client is needed."]
+    api.create("follow-ups", office.contact(case))
+    assert office.missing(case, "TR-13") == []
     assert unheard(api, case) == ["provider", "support_network"]
-    api.create("follow-ups", contact(office, case, source="provider"))
+    api.create("follow-ups", office.contact(case, source="provider"))
     assert unheard(api, case) == ["support_network"]
-    api.create("follow-ups", contact(office, case, source="support_network"))
+    api.create("follow-ups", office.contact(case, source="support_network"))
     assert unheard(api, case) == []
-
-
-def missing(api, case, transition):
-    return next(way["missing"] for way in api.get(f"cases/{case['id']}/transitions")["items"] if way["transition"] == transition)
 
 
 def unheard(api, case):
@@ -162,8 +124,40 @@ def test_a_barrier_or_failing_treatment_asks_for_a_decision_on_the_plan(office, 
     """P-20"""
     barrier = api.create("barriers", {**office.of(followed), "kind": "transport", "status": "open", "description": "Kanarifugl's bus"})
     found = {"treatment_working": "no", "barriers": [barrier["meta"]["reference"]]}[trouble]
-    told = problem(api.send("POST", "follow-ups", contact(office, followed, **{trouble: found})), 422)
+    told = problem(api.send("POST", "follow-ups", office.contact(followed, **{trouble: found})), 422)
     assert told["rule"] == "decision_missing"
     for decision in ({"decision": "proposed"}, {"decision": "none_needed", "reason": "Kanarifugl walks"}):
-        fields = contact(office, followed, adjustment_decision=decision, **{trouble: found})
+        fields = office.contact(followed, adjustment_decision=decision, **{trouble: found})
         assert api.create("follow-ups", fields)["adjustment_decision"] == decision
+
+
+def adjusted(office, api, case, severity, end):
+    """The answer to an adjustment of the case's plan that is proposed, accepted, and carried out as `end` says."""
+    [plan] = api.get(f"plans?client={case['client']}")["items"]
+    proposed = api.send("POST", f"plans/{plan['id']}/adjustments", {"reason": "not_working", "severity": severity}).json
+    at = proposed["adjustments"][0]["proposed_at"]
+    step = {"proposed_at": at, "updates": {"title": "Kanarifugl swims"}}
+    assert problem(api.send("POST", f"plans/{plan['id']}/adjustments/{end}", step), 422)["rule"] == "plan_not_accepted"
+    api.send("POST", f"plans/{plan['id']}/adjustments/acceptance", {"proposed_at": at, "accepted": True})
+    return plan, api.send("POST", f"plans/{plan['id']}/adjustments/{end}", step)
+
+
+def test_a_small_adjustment_makes_a_version_and_leads_back_to_implementation(office, api, fhir):
+    """P-19"""
+    case = office.case("follow_up")
+    assert office.missing(case, "TR-15")
+    plan, after = adjusted(office, api, case, "minor", "application")
+    assert after.json["title"] == "Kanarifugl swims"
+    assert "title" not in fhir.send("GET", f"CarePlan/{plan['id']}/_history/{plan['meta']['version']}").json
+    [newest, *_] = api.get(f"plans/{plan['id']}/history")["items"]
+    assert newest["adjustments"][0]["reason"] == "not_working"
+    assert office.transit(case, "TR-15")["step"] == "implementation"
+
+
+def test_a_large_adjustment_makes_a_new_plan_and_leads_back_to_planning(office, api):
+    """P-19"""
+    case = office.case("follow_up")
+    plan, after = adjusted(office, api, case, "major", "redraft")
+    assert (after.status_code, after.json["replaces"], after.json["status"]) == (201, [plan["meta"]["reference"]], "draft")
+    assert office.transit(case, "TR-14")["step"] == "planning"
+    assert api.get(f"plans/{plan['id']}")["status"] == "active"

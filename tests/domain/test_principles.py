@@ -5,15 +5,19 @@ from tests.server.api.conftest import BOSS, DANA, SAM, problem
 from .office import NEXT
 
 URL = "http://terminology.hl7.org/CodeSystem/"
+ORDER = {"status": "not_started", "kind": "referral", "description": "Kanarifugl's referral", "setting": "community"}
+FORM = "http://loinc.org"
+WEEKLY = {"start": "2026-04-06", "frequency": 1, "period": 1, "period_unit": "wk", "count": 1}
+HUNGRY = {
+    "71802-3": "LA31993-1",
+    "96778-6": "LA9-3",
+    "88122-7": "LA28398-8",
+    "88123-5": "LA6729-3",
+    "93030-5": "LA32-8",
+    "96779-4": "LA32-8",
+}
+SAFE = dict.fromkeys(("95618-5", "95617-7", "95616-9", "95615-1"), "LA6270-8")
 PROBLEM = {"system": f"{URL}condition-category", "code": "problem-list-item"}
-
-
-def changed(api, path, **fields):
-    """The record with other fields; one that is None is left out."""
-    whole = {name: value for name, value in (api.get(path) | fields).items() if value is not None}
-    answer = api.put(path, whole)
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def test_a_referral_names_its_service_and_is_followed_to_its_end(office, api, fhir):
@@ -26,15 +30,12 @@ def test_a_referral_names_its_service_and_is_followed_to_its_end(office, api, fh
     task = api.create("tasks", about | {"status": "requested", "focus": order, "owner": offered})
     seen = []
     for status in ("requested", "accepted", "completed"):
-        changed(api, f"tasks/{task['id']}", status=status)
+        task = office.amend("task", task, status=status)
         raw = fhir.send("GET", f"Task/{task['id']}").json
         seen.append(raw["status"])
         assert (raw["focus"]["reference"], raw["for"]["reference"]) == (order, case["client"])
     assert seen == ["requested", "accepted", "completed"]
     assert fhir.send("GET", order).json["subject"] == {"reference": case["client"]}
-
-
-ORDER = {"status": "not_started", "kind": "referral", "description": "Kanarifugl's referral", "setting": "community"}
 
 
 def test_a_new_case_that_walks_all_steps_has_a_history_without_gaps(office, api, fhir):
@@ -53,8 +54,8 @@ def test_a_new_case_that_walks_all_steps_has_a_history_without_gaps(office, api,
 def test_each_version_that_two_people_saved_names_who_saved_it(office, api, fhir):
     """C-03"""
     case = office.case()
-    for who, text in ((DANA, "outpatient"), (SAM, "community")):
-        changed(api.as_(who), f"cases/{case['id']}", setting_type=text)
+    for who, setting in ((DANA, "outpatient"), (SAM, "community")):
+        case = api.as_(who).put(f"cases/{case['id']}", case | {"setting_type": setting}).json
     versions = {f"EpisodeOfCare/{case['id']}/_history/{number}" for number in (1, 2, 3)}
     bundle = fhir.send("GET", f"Provenance?target=EpisodeOfCare/{case['id']}").json
     agents = {each["target"][0]["reference"]: each["agent"][0]["who"]["reference"] for each in resources(bundle)}
@@ -71,10 +72,10 @@ def test_a_service_without_setting_or_time_keeps_its_plan_from_being_put_into_fo
     case = office.case("planning")
     service = office.work(case)["planned_service"]
     for name in ("setting", "timing"):
-        changed(api, f"planned-services/{service['id']}", **{name: None})
+        bare = office.amend("planned_service", service, **{name: None})
         told = problem(api.send("POST", f"cases/{case['id']}/transitions", {"to": "implementation"}), 422)
         assert (told["rule"], f"its {name}." in told["detail"]) == ("plan_incomplete", True)
-        changed(api, f"planned-services/{service['id']}", **{name: service[name]})
+        service = office.amend("planned_service", bare, **{name: service[name]})
     assert api.send("POST", f"cases/{case['id']}/transitions", {"to": "implementation"}).json["step"] == "implementation"
 
 
@@ -96,11 +97,11 @@ def test_each_version_of_a_plan_that_changes_stays_readable(office, api, fhir):
     [plan] = api.get(f"plans?case={case['meta']['reference']}")["items"]
     titles = [plan.get("title")]
     for title in ("One", "Two", "Three"):
-        titles.append(changed(api, f"plans/{plan['id']}", title=title)["title"])
-    last = plan["meta"]["version"]
-    read = [fhir.send("GET", f"CarePlan/{plan['id']}/_history/{last + number}").json for number in range(4)]
-    assert [raw.get("title") for raw in read] == titles
-    assert [raw["meta"]["versionId"] for raw in read] == [str(last + number) for number in range(4)]
+        plan = office.amend("plan", plan, title=title)
+        titles.append(title)
+    versions = range(plan["meta"]["version"] - 3, plan["meta"]["version"] + 1)
+    read = [fhir.send("GET", f"CarePlan/{plan['id']}/_history/{version}").json for version in versions]
+    assert [(raw.get("title"), raw["meta"]["versionId"]) for raw in read] == [*zip(titles, map(str, versions), strict=True)]
 
 
 def test_a_plan_without_a_goal_of_the_client_s_is_not_put_into_force(office, api):
@@ -109,9 +110,9 @@ def test_a_plan_without_a_goal_of_the_client_s_is_not_put_into_force(office, api
     made = office.work(case)
     goals = [api.get(f"goals/{reference.partition('/')[2]}") for reference in made["plan"]["goals"]]
     for goal in goals:
-        changed(api, f"goals/{goal['id']}", expressed_by=DANA)
+        office.amend("goal", goal, expressed_by=DANA)
     assert problem(api.send("POST", f"cases/{case['id']}/transitions", {"to": "implementation"}), 422)["rule"] == "plan_balance"
-    changed(api, f"goals/{goals[0]['id']}", expressed_by=case["client"])
+    office.amend("goal", api.get(f"goals/{goals[0]['id']}"), expressed_by=case["client"])
     assert api.send("POST", f"cases/{case['id']}/transitions", {"to": "implementation"}).json["step"] == "implementation"
 
 
@@ -167,7 +168,7 @@ def test_a_plan_of_many_services_has_an_activity_for_each(office, api, fhir):
         api.create("planned-services", about | {"performers": [who], "timing": {"start": f"2026-04-0{day}"}})["meta"]["reference"]
         for day, who in enumerate([*providers, providers[0]], 1)
     ]
-    changed(api, f"plans/{made['plan']['id']}", services=services)
+    office.amend("plan", made["plan"], services=services)
     activities = fhir.send("GET", f"CarePlan/{made['plan']['id']}").json["activity"]
     assert [activity["reference"]["reference"] for activity in activities] == services
     assert not any("detail" in activity for activity in activities)
@@ -206,19 +207,6 @@ def test_a_discharge_to_rehabilitation_has_its_code_and_asks_for_a_contact(offic
     assert any("2026-03-01" <= day[:10] <= "2026-03-15" for day in due)
 
 
-FORM = "http://loinc.org"
-WEEKLY = {"start": "2026-04-06", "frequency": 1, "period": 1, "period_unit": "wk", "count": 1}
-HUNGRY = {
-    "71802-3": "LA31993-1",
-    "96778-6": "LA9-3",
-    "88122-7": "LA28398-8",
-    "88123-5": "LA6729-3",
-    "93030-5": "LA32-8",
-    "96779-4": "LA32-8",
-}
-SAFE = dict.fromkeys(("95618-5", "95617-7", "95616-9", "95615-1"), "LA6270-8")
-
-
 def test_a_need_for_food_is_an_observation_and_once_confirmed_a_condition_that_names_it(office, api, fhir):
     """C-19, C-27"""
     case = office.case("screening")
@@ -243,7 +231,7 @@ def test_what_the_client_prefers_is_shown_with_who_said_it_and_when(office, api,
     case = office.case("assessment")
     assessment = office.work(case)["assessment"]
     stated = {"kind": "care_experience", "text": "Kanarifugl wants her sister to be there", "source": case["client"]}
-    changed(api, f"assessments/{assessment['id']}", client_preferences=[stated])
+    office.amend("assessment", assessment, client_preferences=[stated])
     [shown] = api.get(f"cases/{case['id']}/summary")["preferences"]
     assert shown == stated | {"assessment": assessment["meta"]["reference"], "at": assessment["effective_at"]}
     assert stated["text"] in str(fhir.send("GET", f"ClinicalImpression/{assessment['id']}").json["extension"])
@@ -253,7 +241,7 @@ def test_a_service_that_needs_an_authorisation_is_not_booked_without_one_but_for
     """C-22"""
     case = office.case("planning")
     made = office.work(case)["planned_service"]
-    service = changed(api, f"planned-services/{made['id']}", authorisation_required="yes", timing=WEEKLY)
+    service = office.amend("planned_service", made, authorisation_required="yes", timing=WEEKLY)
     sessions = {"first": ["2026-04-06T09:00:00-04:00"], "minutes": 60}
     path = f"planned-services/{service['id']}/sessions"
     assert problem(api.send("POST", path, sessions), 409)["rule"] == "authorisation_missing"

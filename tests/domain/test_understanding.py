@@ -17,22 +17,12 @@ def bare(record, **fields):
     return {name: value for name, value in whole.items() if value is not None}
 
 
-def later(office, assessment, **fields):
-    """An assessment like this one, made now: a case's latest counts."""
-    return bare(assessment, effective_at=office.time.now.isoformat(timespec="milliseconds"), **fields)
-
-
-def ways(api, case):
-    """What each transition that the case's step allows still needs."""
-    return {way["transition"]: way["missing"] for way in api.get(f"cases/{case['id']}/transitions")["items"]}
-
-
 def test_a_screening_covers_four_domains_and_names_the_records_that_were_read(office, api, fhir):
     """P-01"""
     case = office.case("screening")
-    assert ways(api, case)["TR-02"]
+    assert office.missing(case, "TR-02")
     made = office.work(case)["screening"]
-    assert ways(api, case)["TR-02"] == []
+    assert office.missing(case, "TR-02") == []
     raw = fhir.send("GET", f"QuestionnaireResponse/{made['id']}").json
     assert (raw["status"], raw["subject"]["reference"]) == ("completed", case["client"])
     review, domains, *_ = ({item["linkId"]: item for item in group["item"]} for group in raw["item"] if "item" in group)
@@ -63,28 +53,26 @@ def test_who_is_to_be_looked_at_again_stays_in_screening_with_a_date(office, api
     """P-02"""
     case = office.case("screening")
     made = office.work(case, disposition="monitor")["screening"]
-    assert ways(api, case)["TR-02"]
+    assert office.missing(case, "TR-02")
     after = office.transit(case, "TR-04")
     assert (after["step"], made["rescreen_on"]) == ("screening", "2099-01-01")
 
 
 @pytest.fixture(scope="module")
 def assessed(office):
-    """A case in assessment, with the records that this step needs."""
-    case = office.case("assessment")
-    return case, office.work(case)
+    """The records that a case in assessment needs to go on."""
+    return office.work(office.case("assessment"))
 
 
 def test_an_assessment_is_not_complete_before_the_client_was_met(office, api, assessed):
     """P-03"""
-    _, made = assessed
-    planned = bare(made["encounter"], status="planned", period=None)
-    stranger = bare(made["encounter"], client=office.client(), case=None)
+    planned = bare(assessed["encounter"], status="planned", period=None)
+    stranger = bare(assessed["encounter"], client=office.client(), case=None)
     for meeting in (planned, stranger):
         held = api.create("encounters", meeting)["meta"]["reference"]
-        told = problem(api.send("POST", "assessments", later(office, made["assessment"], meetings=[held])), 422)
+        told = problem(api.send("POST", "assessments", bare(assessed["assessment"], meetings=[held])), 422)
         assert told["rule"] == "meeting_missing"
-    assert api.create("assessments", later(office, made["assessment"]))["status"] == "completed"
+    assert api.create("assessments", bare(assessed["assessment"]))["status"] == "completed"
 
 
 @pytest.mark.parametrize(
@@ -95,19 +83,17 @@ def test_an_assessment_is_not_complete_before_the_client_was_met(office, api, as
         ("treatment_history", {"items": [{"treatment": {"text": "Kanarifugl rested"}, "response": "good"}]}),
     ],
 )
-def test_an_assessment_has_each_section_or_says_why_it_is_not_known(office, api, assessed, section, known):
+def test_an_assessment_has_each_section_or_says_why_it_is_not_known(api, assessed, section, known):
     """P-04"""
-    _, made = assessed
-    problem(api.send("POST", "assessments", later(office, made["assessment"], **{section: None})), 400)
-    assert api.create("assessments", later(office, made["assessment"], **{section: known}))[section] == known
+    problem(api.send("POST", "assessments", bare(assessed["assessment"], **{section: None})), 400)
+    assert api.create("assessments", bare(assessed["assessment"], **{section: known}))[section] == known
     unknown = {"not_available_reason": "Kanarifugl does not remember"}
-    assert api.create("assessments", later(office, made["assessment"], **{section: unknown}))[section] == unknown
+    assert api.create("assessments", bare(assessed["assessment"], **{section: unknown}))[section] == unknown
 
 
-def test_a_section_that_says_nothing_does_not_complete_an_assessment(office, api, assessed):
+def test_a_section_that_says_nothing_does_not_complete_an_assessment(api, assessed):
     """P-04"""
-    _, made = assessed
-    told = problem(api.send("POST", "assessments", later(office, made["assessment"], support_systems={"notes": "Kanarifugl"})), 422)
+    told = problem(api.send("POST", "assessments", bare(assessed["assessment"], support_systems={"notes": "Kanarifugl"})), 422)
     assert told["rule"] == "step_incomplete"
     assert "support_systems" in told["detail"]
 
@@ -153,6 +139,17 @@ def test_a_plan_without_one_of_its_five_parts_is_not_put_into_force(office, api,
     assert word in text
 
 
+def test_all_parts_that_a_plan_lacks_are_told_at_once(office, api, planning):
+    """P-07"""
+    made = office.work(planning)
+    office.amend("planned_service", made["planned_service"], timing=None)
+    office.amend("plan", made["plan"], goals=made["plan"]["goals"][1:], no_resource_applicable=None)
+    rule, text = refused(api, planning)
+    assert rule == "plan_incomplete"
+    assert all(word in text for word in ("health objective", "timing", "resource"))
+    assert "self care" not in text
+
+
 def test_a_plan_rests_on_a_goal_of_the_client_and_on_their_social_situation(office, api, planning):
     """P-08"""
     made = office.work(planning)
@@ -165,7 +162,7 @@ def test_a_plan_rests_on_a_goal_of_the_client_and_on_their_social_situation(offi
     need = api.create("conditions", {"client": planning["client"], "code": {"text": "Kanarifugl is hungry"}, "clinical_status": "active"})
     plan = api.get(f"plans/{made['plan']['id']}")
     office.amend("plan", plan, social_situation={"summary": "Kanarifugl", "sdoh_needs": [need["meta"]["reference"]]})
-    assert ways(api, planning)["TR-08"] == []
+    assert office.missing(planning, "TR-08") == []
 
 
 def test_a_service_that_is_not_necessary_is_in_a_plan_only_where_the_client_pays(office, api, planning):
@@ -178,4 +175,4 @@ def test_a_service_that_is_not_necessary_is_in_a_plan_only_where_the_client_pays
     assert decided["decided_at"]
     assert refused(api, planning)[0] == "service_unjustified"
     assert api.send("POST", path, word | {"self_funded": True}).status_code == 200
-    assert ways(api, planning)["TR-08"] == []
+    assert office.missing(planning, "TR-08") == []

@@ -238,6 +238,17 @@ def test_what_was_set_aside_and_cannot_be_read_waits_on_and_keeps_nobody(world, 
     assert [id for id, _ in world.bridge.state.all("dead_letters")] == ["hospital:pull:odd"]
 
 
+def test_all_pages_are_read_and_each_entry_comes_once(world):
+    """B-04"""
+    patients = [world.patient_there() for _ in range(6)]
+    world.set(types=("Patient",), page_size=2)
+    certificate = world.sync(push=False)
+    assert (certificate.pulled.fetched["Patient"], changed(certificate.pulled)) == (6, {"create": 6})
+    assert len(world.asked("Patient?", "GET")) >= 3
+    assert {world.here(patient).version for patient in patients} == {1}
+    assert changed(world.sync(push=False).pulled) == {}
+
+
 def test_what_slips_through_between_two_pages_when_another_is_deleted_comes_all_the_same(world):
     patients = [world.patient_there() for _ in range(6)]
     world.set(types=("Patient",), page_size=2)

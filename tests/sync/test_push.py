@@ -261,6 +261,23 @@ def test_a_type_that_we_may_not_write_does_not_keep_the_others(scene: Scene) -> 
     assert {letter.status for letter in scene.letters().values()} == {403}
 
 
+def test_a_type_that_the_remote_does_not_have_is_skipped_and_reported_and_the_rest_succeeds(scene: Scene) -> None:
+    """B-05"""
+
+    def cut(raw: dict[str, Any]) -> None:
+        raw["rest"][0]["resource"] = [each for each in raw["rest"][0]["resource"] if each["type"] != "RiskAssessment"]
+
+    scene.knows()
+    scene.proxy.faults = [Fault(changes(cut), method="GET", path="metadata")]
+    (person,) = scene.people(1)
+    subject = {"subject": {"reference": f"Patient/{person}"}}
+    scene.make("RiskAssessment", "risk", status="final", **subject)
+    scene.make("Goal", "goal", lifecycleStatus="active", description={"text": "note (Kanarifugl)"}, **subject)
+    certificate = scene.push()
+    assert certificate.pushed.reasons["skip: the remote does not create RiskAssessment"] == 1
+    assert (scene.there("Goal", "goal")["lifecycleStatus"], [*scene.hospital.search("RiskAssessment", {})][0].entries) == ("active", [])
+
+
 def test_a_deletion_is_not_asked_of_a_remote_that_does_not_delete(scene: Scene) -> None:
     scene.knows()
     scene.proxy.faults = [lacking("delete")]

@@ -29,6 +29,7 @@ def test_a_second_sync_writes_nothing_on_either_side(world):
 
 
 def test_what_the_hospital_wrote_is_kept_to_the_letter(world):
+    """B-06"""
     odd = [{"url": "urn:example:unknown", "valueDecimal": Decimal("1.50")}]
     patient = world.patient_there(extension=odd, birthDate="1946-11")
     world.sync()

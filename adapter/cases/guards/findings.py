@@ -13,6 +13,11 @@ def first(*findings: str | None) -> str | None:
     return next((text for text in findings if text), None)
 
 
+def every(*findings: str | None) -> str | None:
+    """All of the findings that are one, in one text."""
+    return " ".join(text for text in findings if text) or None
+
+
 def unless(holds: object, text: str) -> str | None:
     """The finding, unless it holds."""
     return None if holds else text

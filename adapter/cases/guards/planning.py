@@ -2,7 +2,7 @@
 
 from adapter.cases import model_demands
 from adapter.cases.facts import Situation, covers, current_plan, day, goals_of_plan, latest, services_of_plan
-from adapter.cases.guards.findings import first, unless
+from adapter.cases.guards.findings import every, first, unless
 from adapter.cases.record import Fields
 
 STARTED = ("in_progress", "completed")
@@ -13,8 +13,7 @@ def plan_complete(now: Situation) -> str | None:
     """V-09"""
     plan, services = current_plan(now.facts), services_of_plan(now.facts).values()
     kinds = {goal.get("kind") for goal in goals_of_plan(now.facts).values()}
-    return first(
-        unless(plan, "A plan is needed."),
+    parts = every(
         unless("health_objective" in kinds, "A goal that is a health objective is needed."),
         unless("self_care" in kinds, "A goal of self care is needed."),
         unless(any(service.get("performers") for service in services), "A service with its performer is needed."),
@@ -22,6 +21,7 @@ def plan_complete(now: Situation) -> str | None:
         *(unless(all(name in service for service in services), f"Each service needs its {name}.") for name in ("setting", "timing")),
         unless(plan.get("resources") or plan.get("no_resource_applicable"), "A resource is needed, or the word that none applies."),
     )
+    return parts if plan else "A plan is needed."
 
 
 def plan_balanced(now: Situation) -> str | None:

@@ -39,15 +39,19 @@ def _python(project: Path) -> list[str]:
 
 
 def _node(project: Path) -> list[str]:
-    node, npm = _tool("node"), _tool("npm")
+    return [_tool("node"), str(packages(project) / "program.mjs")]
+
+
+def packages(project: Path) -> Path:
+    """A copy of a folder with a package.json beside the node_modules that it asks for. Raises NotInstalled."""
+    npm = _tool("npm")
 
     def install(folder: Path) -> None:
         # A module finds its packages in the folders above itself, so the program goes where they are.
         shutil.copytree(project, folder, dirs_exist_ok=True)
         _run([npm, "ci", "--omit=dev", "--no-audit", "--no-fund", "--prefix", str(folder)])
 
-    folder = _installed(project, sorted(project.iterdir()), b"", install)
-    return [node, str(folder / "program.mjs")]
+    return _installed(project, sorted(project.iterdir()), b"", install)
 
 
 def _java(project: Path) -> list[str]:

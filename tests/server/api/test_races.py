@@ -13,9 +13,11 @@ from .conftest import DANA, SAM, CaseApi, case, new_client
 def together(repository):
     """Calls of a function with one API each, at the same time; what they return, in order."""
 
+    app = create_app(repository)
+
     def run(function, times):
         with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(lambda number: function(CaseApi(create_app(repository).test_client()), number), range(times)))
+            return list(pool.map(lambda number: function(CaseApi(app.test_client()), number), range(times)))
 
     return run
 

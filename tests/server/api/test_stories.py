@@ -1,5 +1,6 @@
 """The two stories, told to the case API alone, come to the same end as when they are replayed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from server import create_app
 from server.api.paths import path_of
 from tests.cases.stories import NAMES, story
 
+from ..fhir import Fhir
 from .conftest import CaseApi, case, new_client, problem
 
 # Who acts and who is spoken of comes first, then the case, then what is of it.
@@ -36,7 +38,8 @@ class Teller:
 
     def __init__(self, database):
         self.time = Time()
-        self.api = CaseApi(create_app(Repository(database, self.time)).test_client())
+        client = create_app(Repository(database, self.time)).test_client()
+        self.api, self.fhir = CaseApi(client), Fhir(client)
 
     def tell(self, told):
         for position, entry in enumerate(told.entries):
@@ -67,7 +70,7 @@ class Teller:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_story_told_to_the_api_ends_as_it_does_when_it_is_replayed(database, name):
-    """F-RIVER, F-STROKE"""
+    """E-01, E-02, F-RIVER, F-STROKE"""
     told = story(name)
     teller = Teller(database)
     teller.tell(told)
@@ -96,6 +99,35 @@ def test_the_twenty_first_case_of_a_case_manager_is_not_opened(database):
     told = problem(door.send("POST", "cases", case(new_client(door, "one-more"), case_manager=pat.reference)), 409)
     assert told["rule"] == "caseload_exceeded"
     assert len(door.get(f"case-managers/{pat.id}/caseload")["items"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("day", "verdict"), [pytest.param("2025-03-11", "yes", id="day 30"), pytest.param("2025-03-12", "no", id="day 31")]
+)
+def test_a_stay_is_a_readmission_up_to_the_thirtieth_day_and_the_case_is_planned_again(database, day, verdict):
+    """F-STROKE-READMIT, F-STROKE-DAY31, P-22, O-02, V-15"""
+    teller, told = Teller(database), story("alma")
+    waiting = next(place for place, entry in enumerate(told.entries) if entry.transition == "TR-19")
+    teller.tell(replace(told, entries=told.entries[: waiting + 1]))
+    pat, [case] = told.entries[waiting].by, teller.api.get("cases")["items"]
+    teller.time.now = datetime(2025, 3, 13, 15, tzinfo=UTC)
+    assert teller.api.get(f"cases/{case['id']}/outcome-proposal")["readmission"]["within_30_days"] == "no"
+    stay = {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "priority": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActPriority", "code": "EM"}]},
+        "subject": {"reference": case["client"]},
+        "period": {"start": day},
+    }
+    assert teller.fhir.create(stay)["id"]
+    readmission = teller.api.get(f"cases/{case['id']}/outcome-proposal")["readmission"]
+    assert (readmission["within_30_days"], readmission["index_discharge_at"]) == (verdict, "2025-02-09")
+    ways = (("TR-16", "risk_evaluation"), ("TR-06", "planning"))
+    for way, step in ways:
+        body = {"transition": way, "reason": "Kanarifugl is in hospital again"}
+        answer = teller.api.as_(pat).send("POST", f"cases/{case['id']}/transitions", body)
+        assert (answer.status_code, answer.json.get("step")) == (200, step), answer.text
 
 
 def without(fields, names):

@@ -75,6 +75,7 @@ def test_a_new_goal_joins_the_plan_that_is_drafted(stranger, drafting, dana, rep
 
 
 def test_a_record_that_changed_meanwhile_is_merged_told_and_not_overwritten(stranger, loaded, dana, repository):
+    """S-05"""
     dana()
     goal = next(stored for stored in repository.scan("Goal") if stored.record.get("kind") == "personal")
     path = f"/records/goal/{goal.id}/edit"
@@ -113,7 +114,6 @@ def test_risk_levels_are_proposed_with_their_evidence_and_the_tier_follows(stran
 
 
 def test_why_a_service_is_in_the_plan_and_whether_it_helped_is_told(stranger, loaded, dana, repository):
-    """S-07"""
     dana()
     service = next(stored for stored in repository.scan("ServiceRequest") if "physical therapy" in stored.record.get("description", ""))
     text = stranger.text(f"/cases/{loaded}/why/ServiceRequest/{service.id}")
@@ -122,7 +122,7 @@ def test_why_a_service_is_in_the_plan_and_whether_it_helped_is_told(stranger, lo
 
 
 def test_a_case_is_given_to_somebody_of_a_list_who_has_room(stranger, halfway, dana, repository):
-    """K-01, C-09"""
+    """C-09"""
     dana()
     desk = Desk(repository, Actor(stranger.client.get_cookie("casebridge_actor").value), repository.clock)
     mine = read(repository, "case_manager", desk.actor.reference.partition("/")[2])
@@ -151,3 +151,25 @@ def test_the_client_s_word_on_a_draft_is_kept(stranger, drafting, dana, reposito
     client = draft.record["client"]
     assert stranger.post(f"/cases/{drafting}/plan/{draft.id}/answer", word="declined", by=client).status_code == 303
     assert read(repository, "plan", draft.id).fields["acceptance"]["status"] == "declined"
+
+
+def test_a_case_that_cannot_be_opened_is_told_with_the_one_that_is_open_and_nothing_typed_is_lost(stranger, halfway, dana, repository):
+    """V-04"""
+    dana()
+    me, client = stranger.client.get_cookie("casebridge_actor").value, read(repository, "case", halfway).fields["client"]
+    typed = {"client": client, "case_manager": me, "case_type": "general", "model": "clinical", "case_number": "NEW-7"}
+    opened = stranger.post("/cases/new", **typed | {"case_number": "NEW-6"})
+    assert opened.status_code == 303
+    answer = stranger.post("/cases/new", **typed)
+    assert answer.status_code == 409
+    assert f'href="{opened.location}"' in answer.text
+    assert 'value="NEW-7"' in answer.text
+    assert stranger.post("/cases/new", **typed | {"case_number": ""}).status_code == 400
+
+
+def test_a_screening_that_is_refused_keeps_its_answers(stranger, halfway, dana):
+    dana()
+    answer = stranger.post(f"/cases/{halfway}/screening/katz", disposition="not_eligible", bathing="dependent", summary="Kanarifugl: read")
+    assert answer.status_code in (400, 422)
+    assert "Nothing was saved yet" in answer.text
+    assert 'name="bathing" value="dependent" checked' in answer.text

@@ -1,6 +1,7 @@
 """`$open`, `$transition` and `$assign`; and both stories told by FHIR alone, to the same end."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -164,11 +165,9 @@ def test_a_case_is_given_to_somebody_who_has_room(fhir, operations, case, time):
     assert operations.ask("EpisodeOfCare/k2/$assign", BOSS, sam, ("reason", "valueString", "holidays")).status_code == 200
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_story_told_by_fhir_alone_comes_to_the_same_end(fhir, operations, repository, time, name):
-    """E-01, E-02, B-01"""
-    told, last = story(name), {}
-    made = {*MADE["case"], "status"}
+def tell(fhir, operations, repository, time, told):
+    """What happens in a story, by FHIR alone; the last of each record that it tells."""
+    last, made = {}, {*MADE["case"], "status"}
     for entry, written in replay(told):
         time.now = moment(entry.at).astimezone(UTC)
         by = ("by", "valueReference", {"reference": entry.by})
@@ -193,6 +192,13 @@ def test_a_story_told_by_fhir_alone_comes_to_the_same_end(fhir, operations, repo
             if saved.concept == "case" and "step" not in repository.find("EpisodeOfCare", saved.id).record:
                 opened = operations.ask(f"{saved.reference}/$open", by)
                 assert opened.status_code == 200, opened.text
+    return last
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_story_told_by_fhir_alone_comes_to_the_same_end(fhir, operations, repository, time, name):
+    """E-01, E-02, B-01"""
+    last = tell(fhir, operations, repository, time, story(name))
     for saved in last.values():
         kept = {}
         for mapping in faces(saved.concept, saved.fields):
@@ -200,6 +206,31 @@ def test_a_story_told_by_fhir_alone_comes_to_the_same_end(fhir, operations, repo
         only_here = RECORDS[saved.concept].LOCAL
         expected = {key: value for key, value in saved.fields.items() if key not in only_here}
         assert mapped(kept) == mapped(expected), saved.reference
+
+
+@pytest.mark.parametrize(
+    ("day", "counts"), [pytest.param("2025-03-11", [1, 1, 1], id="day 30"), pytest.param("2025-03-12", [1, 1, 0], id="day 31")]
+)
+def test_told_by_fhir_alone_a_stay_is_a_readmission_up_to_the_thirtieth_day(fhir, operations, repository, time, day, counts):
+    """P-22, O-02, F-STROKE-READMIT, F-STROKE-DAY31, V-15"""
+    told = story("alma")
+    waiting = next(place for place, entry in enumerate(told.entries) if entry.transition == "TR-19")
+    tell(fhir, operations, repository, time, replace(told, entries=told.entries[: waiting + 1]))
+    case, by = told.entries[waiting].case, ("by", "valueReference", {"reference": told.entries[waiting].by})
+    time.now = datetime(2025, 3, 13, 15, tzinfo=UTC)
+    first = next(saved for entry in told.entries for saved in entry.saves if saved.concept == "encounter")
+    stay = fhir.send("GET", first.reference).json
+    again = {name: stay[name] for name in ("resourceType", "class", "priority", "subject")}
+    fhir.create(again | {"status": "in-progress", "period": {"start": day}})
+    asked = f"periodStart=2025-02-01&periodEnd=2025-02-28&subject={stay['subject']['reference']}"
+    [group] = fhir.send("GET", f"Measure/readmission-30-days/$evaluate-measure?{asked}").json["group"]
+    assert [each["count"] for each in group["population"]] == counts
+    why = ("reason", "valueString", "Kanarifugl is in hospital again")
+    for way, step in (("TR-16", "risk_evaluation"), ("TR-06", "planning")):
+        time.now += timedelta(minutes=1)
+        moved = operations.ask(f"{case}/$transition", by, ("transition", "valueString", way), why)
+        assert moved.status_code == 200, moved.text
+        assert mapping_for(moved.json).extract(moved.json).fields["step"] == step
 
 
 def mapped(fields):
