@@ -15,7 +15,13 @@ from adapter.fhir.resource import Raw, check_structure, parse
 
 @click.group()
 def care() -> None:
-    """The care knowledge: models, instruments, plan templates, policies, groupings of codes."""
+    """Care knowledge: check a site's own files.
+
+    A site's models, instruments, plan templates, policies and groupings of codes stand in the folder that CASEBRIDGE_CARE names.
+
+    \b
+      casebridge care check
+    """
 
 
 @care.command()
@@ -23,7 +29,7 @@ def care() -> None:
 @click.option("--as", "kind", type=click.Choice(knowledge.KINDS), help="What FILE is.  [the name of its folder]")
 @click.option("--json", "json", is_flag=True, help="As JSON.")
 def check(file: Path | None, kind: str | None, json: bool) -> None:
-    """Say whether data files can be used, and if not, where and why.
+    """Say whether data files can be used, else where and why.
 
     Without FILE all that is used here is checked: casebridge's own and what is in the folder that CASEBRIDGE_CARE names. The exit code is
     1 where a file cannot be used; the server then does not start.

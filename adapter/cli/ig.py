@@ -10,7 +10,9 @@ from adapter.cli.terminal import line
 @click.command()
 @click.option("--to", "folder", default="build", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="The folder.")
 def ig(folder: Path) -> None:
-    """Write the FHIR package: extensions, profiles, code systems, value sets, questionnaires, plan templates.
+    """Write the FHIR package of our definitions.
+
+    Extensions, profiles, code systems, value sets, questionnaires and plan templates.
 
     Into the folder come casebridge.fhir-VERSION.tgz, for validators and servers that take packages, and package/ with the same files to
     look at.

@@ -22,7 +22,7 @@ def fail_with(monkeypatch, error: BaseException) -> None:
 
 @pytest.mark.parametrize("kind", NAMED)
 def test_every_named_error_is_its_text_and_a_documented_exit_code(casebridge, monkeypatch, kind):
-    more = {"code": "x"} if kind is errors.RuleViolated else {}
+    more = {"code": "x"} if issubclass(kind, errors.RuleViolated) else {}
     fail_with(monkeypatch, kind("What went wrong.", **more))
     ran = casebridge("remote", "list")
     assert ran.err.splitlines()[-1] == "casebridge: What went wrong."

@@ -105,8 +105,9 @@ def test_a_document_that_is_not_current_is_named_and_written(casebridge, tmp_pat
     (tmp_path / "docs").mkdir()
     (tmp_path / "pyproject.toml").touch()
     root = sys.modules["adapter.cli.docs"]._ROOT
-    # Written by hand but for their tables.
-    for page in ("remotes.md", "api.md"):
+    # What a document is made from, and those that are written by hand but for their tables.
+    (tmp_path / "tests").symlink_to(root / "tests")
+    for page in ("remotes.md", "api.md", "care.md"):
         shutil.copy(root / "docs" / page, tmp_path / "docs")
     monkeypatch.setattr(sys.modules["adapter.cli.docs"], "_ROOT", tmp_path)
     ran = casebridge("docs", "--check")
