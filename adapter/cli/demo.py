@@ -122,7 +122,8 @@ def _live(bridge: Bridge, check: Check, run: str) -> None:
         with progress() as report:
             loaded = load_story(bridge.repository, told, progress=partial(report, told.title))
         path = [entry.transition for entry in told.entries if entry.transition]
-        steps = [saved.fields["step"] for entry, written in story.replay(told) if entry.transition for saved in written]
+        moved = [saved for entry, written in story.replay(told) if entry.transition for saved in written if saved.concept == "case"]
+        steps = [saved.fields["step"] for saved in moved]
         line(f"  {told.title}: {' → '.join(steps)}")
         check.that(f"{told.name} took the path that its story expects", path == told.expect["path"])
         check.that(f"{told.name} has the resources that its story expects", _counts_hold(loaded.counts, told.expect["fhir"]))

@@ -19,6 +19,13 @@ Document = dict[str, Any]
 # one server is no matter of another's.
 UNSYNCED = frozenset({"AuditEvent", "Subscription"})
 
+
+def stays(one: "Stored | Change") -> bool:
+    """Whether it goes to no remote by itself: a Provenance of single versions neither, since these have other numbers there."""
+    targets = (one.raw or {}).get("target", ()) if one.type == "Provenance" else ()
+    return one.type in UNSYNCED or any("/_history/" in str(target.get("reference")) for target in targets if isinstance(target, dict))
+
+
 TRANSACTION_BYTES = 512 * 1024
 """Text in one transaction, give or take a resource, for who can divide it: of 2 MB, with the 28,000 keys of its references, one was seen
 to hang the embedded store for ever; and in memory it is some ten times as much, twice."""

@@ -8,7 +8,7 @@ from adapter.fhir.resource import same
 from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index
-from adapter.store.documents import CURRENT, UNSYNCED, Change, Document, Link, Stored, stamped
+from adapter.store.documents import CURRENT, Change, Document, Link, Stored, stamped, stays
 
 
 def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str]) -> Stored:
@@ -20,7 +20,7 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
     version = change.expect if unchanged else change.expect + 1
     links = tuple(_dated(link, old.links if old else (), version) for link in links)
     linked = {link.remote for link in links}
-    due = {remote for remote in remotes if remote in linked or born is None} if not _stays(change) else set()
+    due = {remote for remote in remotes if remote in linked or born is None} if not stays(change) else set()
     if unchanged and old is not None:
         outbox = set(old.outbox) - {change.sent} | set(change.owed)
         if links == old.links and outbox == set(old.outbox):
@@ -47,12 +47,6 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
         problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
         put=change.put,
     )
-
-
-def _stays(change: Change) -> bool:
-    """Whether it goes to no remote by itself: a Provenance of single versions too, since these have other numbers there."""
-    targets = (change.raw or {}).get("target", ()) if change.type == "Provenance" else ()
-    return change.type in UNSYNCED or any("/_history/" in str(target.get("reference")) for target in targets if isinstance(target, dict))
 
 
 def _dated(link: Link, before: tuple[Link, ...], version: int) -> Link:

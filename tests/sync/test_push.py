@@ -630,3 +630,16 @@ def test_what_they_edit_while_we_push_comes_here_and_is_not_taken_for_agreed(sce
     for id in ids:
         raw = scene.hospital.read("Patient", id).raw
         assert (raw.get("gender"), raw.get("birthDate"), raw.get("maritalStatus")) == ("female", "1950", {"text": "Kanarifugl"})
+
+
+def test_who_made_which_version_here_is_not_told_elsewhere_where_versions_have_other_numbers(scene: Scene) -> None:
+    scene.make("Patient", "p", name=PERSON["name"])
+    told = {"recorded": "2026-03-02T09:00:00Z", "agent": [{"who": {"display": "Kanarifugl"}}]}
+    scene.make("Provenance", "before", target=[{"reference": "Patient/p/_history/1"}], **told)
+    scene.knows()
+    scene.push()
+    scene.make("Provenance", "after", target=[{"reference": "Patient/p/_history/1"}], **told)
+    scene.make("Provenance", "of-the-whole", target=[{"reference": "Patient/p"}], **told)
+    scene.push()
+    targets = [raw["target"][0]["reference"] for page in scene.hospital.search("Provenance", {}) for raw in page.entries]
+    assert ["/_history/" in target for target in targets] == [False]

@@ -11,7 +11,7 @@ from adapter.casework.stories import load_story
 from adapter.fhir.references import split
 from adapter.fhir.resource import parse as parse_json
 from adapter.mapping.derived import is_derived
-from adapter.store.documents import Stored
+from adapter.store.documents import Stored, stays
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
 from tests.mapping.data import FIXTURES
@@ -31,7 +31,8 @@ def current(bridge: Bridge) -> dict[str, Stored]:
 
 
 def born_here(bridge: Bridge) -> dict[str, Stored]:
-    return {reference: stored for reference, stored in current(bridge).items() if stored.born is None}
+    """What was made here and goes to others; who made which version is told here alone."""
+    return {reference: stored for reference, stored in current(bridge).items() if stored.born is None and not stays(stored)}
 
 
 def values(node: Any, path: str) -> list[Any]:

@@ -7,7 +7,7 @@ from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.capability import Capability
 from adapter.fhir.resource import Raw, content, has_tag, same
 from adapter.mapping.merge import diff
-from adapter.store.documents import UNSYNCED, Change, Link, Stored
+from adapter.store.documents import UNSYNCED, Change, Link, Stored, stays
 from adapter.store.repository import Repository
 from adapter.sync.base import agreed, outgoing, unsent
 from adapter.sync.conflicts.ownership import owners
@@ -39,7 +39,7 @@ def _unsent(stored: Stored, remote: str) -> bool:
         return False
     link = stored.link(remote)
     if link is None:
-        return remote in stored.outbox or (stored.born is None and not stored.deleted)
+        return remote in stored.outbox or (stored.born is None and not stored.deleted and not stays(stored))
     return remote in stored.outbox or link.at != stored.version
 
 
