@@ -231,6 +231,7 @@ def _serve(repository: Repository, port: int, hospital: str) -> None:
     publish(repository)
     with listen(create_app(repository), port=port) as server:
         line("")
+        line(f"Our console:     http://127.0.0.1:{server.port}/")
         line(f"Our FHIR server: http://127.0.0.1:{server.port}/fhir")
         line(f"The hospital's:  {hospital}")
         line(f"Try: curl http://127.0.0.1:{server.port}/fhir/CarePlan")

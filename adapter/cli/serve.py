@@ -17,10 +17,10 @@ from adapter.config import Settings
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 takes a free one.")
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 64), help="How many requests are worked on at once.")
 def serve(host: str, port: int, threads: int) -> None:
-    """Serve FHIR R4 on this machine.
+    """Serve FHIR R4, the case API and the console here.
 
-    At http://HOST:PORT/fhir, until stopped with Ctrl-C or SIGTERM: what is being answered then is finished, within 30 seconds; a second
-    one does not wait. docs/serving.md tells of probes (/health, /ready), metrics (/metrics), logs and a reverse proxy.
+    At http://HOST:PORT/fhir, /api and /, until stopped with Ctrl-C or SIGTERM: what is being answered then is finished, within 30
+    seconds; a second one does not wait. docs/serving.md tells of probes (/health, /ready), metrics (/metrics), logs and a reverse proxy.
 
     \b
       casebridge serve --port 8080
@@ -55,6 +55,7 @@ def serve(host: str, port: int, threads: int) -> None:
         )
         publish(opened)
         with delivering(opened, site(settings)), watching(opened), listen(app, host, port, threads=threads) as server:
-            say(f"FHIR R4 at http://{host}:{server.port}/fhir. Ctrl-C stops it.")
+            at = f"http://{host}:{server.port}"
+            say(f"FHIR R4 at {at}/fhir, the case API at {at}/api, the console at {at}/. Ctrl-C stops it.")
             until_asked_to_stop()
     say("Stopped.")
