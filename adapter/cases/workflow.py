@@ -1,11 +1,10 @@
 """The process of a case: 14 states, 25 transitions (DOMAIN §3.3), as a table and pure functions over a case's fields."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from adapter.cases.case import STEPS
 from adapter.cases.eligibility import markers
-from adapter.cases.facts import Facts, Situation, day, latest, moment
+from adapter.cases.facts import Facts, Situation, latest, moment
 from adapter.cases.guards import violations
 from adapter.cases.record import Fields
 from adapter.errors import NotNow, NotResponsible, RuleViolated
@@ -237,26 +236,3 @@ def _consequences(row: Transition, step: str, now: Situation) -> Fields:
     if row.id == "TR-18":
         found["cycle"] = now.case.get("cycle", 1) + 1
     return found
-
-
-def no_show_task(appointment: Fields, reference: str, at: str, owner: str) -> Fields:
-    """The task that a missed appointment leads to: its owner finds out why, within one business day of `at` (DOMAIN P-11).
-
-    Raises RuleViolated where the appointment was not missed.
-    """
-    if appointment["status"] != "noshow":
-        raise RuleViolated("Only a missed appointment leads to this task.", code="not_missed", expression=["status"])
-    due = day(at) + timedelta(days=1)
-    while due.weekday() >= 5:
-        due += timedelta(days=1)
-    links: Fields = {name: appointment[name] for name in ("client", "case") if name in appointment}
-    return {
-        **links,
-        "status": "requested",
-        "intent": "order",
-        "code": {"text": "Follow up on a missed appointment"},
-        "focus": reference,
-        "authored_at": at,
-        "owner": owner,
-        "due": due.isoformat(),
-    }

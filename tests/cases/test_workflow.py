@@ -5,7 +5,7 @@ import pytest
 from adapter.cases.case import STATUSES, STEPS
 from adapter.cases.facts import Facts
 from adapter.cases.guards import GUARDS
-from adapter.cases.workflow import PHASE_OF_STEP, PROCESS, STATUS_OF_STEP, TRANSITIONS, advance, allowed, no_show_task, opened
+from adapter.cases.workflow import PHASE_OF_STEP, PROCESS, STATUS_OF_STEP, TRANSITIONS, advance, allowed, opened
 from adapter.errors import RuleViolated
 from tests.cases.stories import situation
 
@@ -159,21 +159,3 @@ def test_a_new_case_begins_as_referred_and_an_opened_one_stays():
     new = opened(NEW, AT)
     assert (new["step"], new["status"], new["opened_at"]) == ("referred", "planned", AT)
     assert opened(new, "2026-01-01T00:00:00Z") == new
-
-
-@pytest.mark.parametrize(
-    ("at", "due"),
-    [("2025-05-12T14:30:00-04:00", "2025-05-13"), ("2025-05-16T14:30:00-04:00", "2025-05-19"), ("2025-05-17T14:30:00-04:00", "2025-05-19")],
-)
-def test_a_missed_appointment_gives_a_task_for_the_next_business_day(at: str, due: str):
-    missed = {"client": "Patient/1", "case": "EpisodeOfCare/1", "status": "noshow"}
-    task = no_show_task(missed, "Appointment/1", at, "Practitioner/1")
-    assert task["due"] == due
-    assert (task["client"], task["case"], task["focus"], task["owner"]) == (
-        "Patient/1",
-        "EpisodeOfCare/1",
-        "Appointment/1",
-        "Practitioner/1",
-    )
-    with pytest.raises(RuleViolated):
-        no_show_task({**missed, "status": "fulfilled"}, "Appointment/1", at, "Practitioner/1")
