@@ -182,6 +182,10 @@ def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, 
     wanted: list[Change] = []
     for each, of, content in ((concept, reference, fields), *_follows(desk.repository, concept, fields)):
         wanted += changes(desk.repository, each, of.partition("/")[2], content, synthetic=desk.synthetic)
+    seen = {mapping.type: 0 for mapping in mappings_of(concept)} | {stored.type: stored.version for stored in found}
+    if any(change.id == id and change.expect != seen.get(change.type, change.expect) for change in wanted):
+        # What was compared with `expect` and judged by the rules is no longer what would be written over.
+        raise VersionConflict("Another writer changed this record just now.")
     write(desk, wanted, turns, activity=activity, reason=reason)
     return read(desk.repository, concept, id)
 

@@ -3,14 +3,16 @@
 import pytest
 
 from adapter.cases.story import parse
+from adapter.casework import records
 from adapter.casework.cases import open_case
+from adapter.casework.desk import Actor, Desk
 from adapter.casework.records import put, read, record, save
 from adapter.casework.stories import load_story
-from adapter.errors import Invalid, NotFound
+from adapter.errors import Invalid, NotFound, StaleRecord
 from adapter.fhir.resource import parse as parse_json
 from adapter.mapping.derived import is_derived
 from adapter.store.repository import Repository
-from tests.casework.conftest import case
+from tests.casework.conftest import case, person
 from tests.mapping.data import FIXTURES
 
 ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -120,3 +122,21 @@ def test_a_contact_dates_the_goals_that_it_reviews(desk):
     assert (kept.fields["achievement"], kept.fields["achievement_at"], kept.version) == ("improving", "2026-03-02", 2)
     [proof] = [stored.raw for stored in desk.repository.scan("Provenance") if len(stored.raw["target"]) == 2]
     assert {target["reference"] for target in proof["target"]} == {"Encounter/f/_history/1", "Goal/g/_history/2"}
+
+
+def test_a_write_between_the_look_at_the_version_and_the_commit_is_not_written_over(repository, monkeypatch):
+    """S-05"""
+    person(repository, "dana")
+    at_work = Desk(repository, Actor("Practitioner/dana"), repository.clock)
+    task = put(at_work, "task", None, {"status": "requested", "intent": "order"})
+    meanwhile = iter([lambda: put(at_work, "task", task.id, {"status": "accepted", "intent": "order"})])
+    look = records.changes
+
+    def changes(*arguments, **options):
+        next(meanwhile, lambda: None)()
+        return look(*arguments, **options)
+
+    monkeypatch.setattr(records, "changes", changes)
+    with pytest.raises(StaleRecord):
+        put(at_work, "task", task.id, {"status": "rejected", "intent": "order"}, expect=task.version)
+    assert read(repository, "task", task.id).fields["status"] == "accepted"

@@ -111,7 +111,7 @@ def test_a_pause_a_resume_and_a_skip(casebridge, repository, subscribe):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_in_the_middle_it_tells_all_in_order_and_at_most_one_twice_each_time(repository, subscribe, receiver, start):
+def test_killed_ten_times_in_the_middle_it_tells_all_in_order_and_each_kill_repeats_one_at_most(repository, subscribe, receiver, start):
     chance = random.Random(20261122)
     subscribe("s", f"{receiver.url}/fhir", payload=JSON)
     make(repository, range(100))
@@ -135,7 +135,6 @@ def test_killed_ten_times_in_the_middle_it_tells_all_in_order_and_at_most_one_tw
     assert list(dict.fromkeys(told)) == [f"create/Patient/p{number:03}/1" for number in range(100)]
     assert told == sorted(told)
     assert len(told) <= 100 + kills
-    assert all(told.count(each) <= 2 for each in told)
 
 
 def test_of_two_processes_one_delivers_and_the_other_follows_when_it_is_killed(repository, subscribe, receiver, start):
