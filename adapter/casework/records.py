@@ -74,12 +74,18 @@ def check(concept: str, fields: Fields) -> None:
         raise Invalid(f"Not a whole {concept}: {'; '.join(problems[:5])}.", expression=[problem.partition(":")[0] for problem in problems])
 
 
-def changes(repository: Repository, concept: str, id: str, fields: Fields, *, synthetic: bool = False) -> Iterator[Change]:
-    """The writes that bring a record, and what is derived from it, to these fields. Raises Invalid where FHIR has no place for some."""
+def changes(
+    repository: Repository, concept: str, id: str, fields: Fields, *, synthetic: bool = False, seen: Sequence[Stored] | None = None
+) -> Iterator[Change]:
+    """The writes that bring a record, and what is derived from it, to these fields. Raises Invalid where FHIR has no place for some.
+
+    `seen` are its faces as they were when the fields were decided on, so that what was judged is what is written over; None reads them.
+    """
+    stored = {each.type: each for each in (_faces(repository, concept, id) if seen is None else seen)}
     local = {name: fields[name] for name in RECORDS[concept].LOCAL if name in fields}
     made = []
     for mapping in faces(concept, fields):
-        now = repository.find(mapping.type, id)
+        now = stored.get(mapping.type)
         given = {name: fields[name] for name in mapping.attrs if name in fields}
         made.append((mapping, now, mapping.overlay(now.raw if now and not now.deleted else None, given)))
     check_held(concept, fields, [(mapping, raw) for mapping, _, raw in made])
@@ -123,9 +129,14 @@ def _tagged(raw: Raw) -> Raw:
     return {**raw, "meta": {**meta, "security": security, "tag": tags}}
 
 
+def _faces(repository: Repository, concept: str, id: str) -> list[Stored]:
+    """What is stored under the types and the id of a record's faces, deleted or not."""
+    return [stored for mapping in mappings_of(concept) if (stored := repository.find(mapping.type, id))]
+
+
 def read(repository: Repository, concept: str, id: str) -> Kept:
     """A record, from all its faces. Raises NotFound; Gone for one that was deleted."""
-    found = [stored for mapping in mappings_of(concept) if (stored := repository.find(mapping.type, id)) and _is(stored, concept)]
+    found = [stored for stored in _faces(repository, concept, id) if _is(stored, concept)]
     if not found:
         raise NotFound(f"There is no {concept} with this id.")
     if all(stored.deleted for stored in found):
@@ -171,7 +182,7 @@ def put(
 def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, activity: str | None, reason: str | None) -> Kept:
     reference = f"{types_of(concept, fields)[0]}/{id}"
     turns = _turns(desk.repository, Kept(concept, reference, 0, desk.clock(), fields).case)
-    found = [stored for mapping in mappings_of(concept) if (stored := desk.repository.find(mapping.type, id))]
+    found = _faces(desk.repository, concept, id)
     now = sum(stored.version for stored in found)
     if expect is not None and expect != now:
         raise StaleRecord(f"This {concept} is at version {now}; look at it again before you change it.")
@@ -179,13 +190,9 @@ def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, 
     if concept == "case":
         fields = edited(concept, before, fields) if before else new(concept, fields)
     obey(desk, [Proposed(concept, reference, fields, before)], reason)
-    wanted: list[Change] = []
-    for each, of, content in ((concept, reference, fields), *_follows(desk.repository, concept, fields)):
+    wanted = list(changes(desk.repository, concept, id, fields, synthetic=desk.synthetic, seen=found))
+    for each, of, content in _follows(desk.repository, concept, fields):
         wanted += changes(desk.repository, each, of.partition("/")[2], content, synthetic=desk.synthetic)
-    seen = {mapping.type: 0 for mapping in mappings_of(concept)} | {stored.type: stored.version for stored in found}
-    if any(change.id == id and change.expect != seen.get(change.type, change.expect) for change in wanted):
-        # What was compared with `expect` and judged by the rules is no longer what would be written over.
-        raise VersionConflict("Another writer changed this record just now.")
     write(desk, wanted, turns, activity=activity, reason=reason)
     return read(desk.repository, concept, id)
 
@@ -225,21 +232,21 @@ def put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], 
 
 def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], activity: str, reason: str | None) -> None:
     turns = _turns(desk.repository, case)
-    proposed = [Proposed(*effect, before=_before(desk.repository, *effect)) for effect in decide()]
+    effects = [(effect, _faces(desk.repository, effect[0], effect[1].partition("/")[2])) for effect in decide()]
+    proposed = [Proposed(*effect, before=_fields(found, *effect[:2])) for effect, found in effects]
     for each in proposed:
         check(each.concept, each.fields)
     obey(desk, proposed, reason)
     wanted: list[Change] = []
-    for each in proposed:
-        wanted += changes(desk.repository, each.concept, each.reference.partition("/")[2], each.fields, synthetic=desk.synthetic)
+    for (concept, reference, fields), found in effects:
+        wanted += changes(desk.repository, concept, reference.partition("/")[2], fields, synthetic=desk.synthetic, seen=found)
     if wanted:
         write(desk, wanted, turns, activity=activity, reason=reason)
 
 
-def _before(repository: Repository, concept: str, reference: str, _: Fields) -> Fields:
-    id = reference.partition("/")[2]
-    found = [stored for mapping in mappings_of(concept) if (stored := repository.find(mapping.type, id)) and not stored.deleted]
-    return whole(concept, id, found).fields if found else {}
+def _fields(faces: Sequence[Stored], concept: str, reference: str) -> Fields:
+    there = [stored for stored in faces if not stored.deleted]
+    return whole(concept, reference.partition("/")[2], there).fields if there else {}
 
 
 def remove(desk: Desk, concept: str, id: str, *, expect: int | None = None, reason: str | None = None) -> None:
