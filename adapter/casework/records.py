@@ -313,15 +313,3 @@ def _version(repository: Repository, change: Change) -> int:
     """The version that a change makes: its expected one where it changes nothing."""
     old = repository.find(change.type, change.id) if change.expect else None
     return made_by(change, old, repository.clock(), []).version
-
-
-def record(repository: Repository, concept: str, id: str) -> Fields:
-    """All fields of a record, from all its faces. Raises NotFound."""
-    found: Fields = {}
-    for mapping in mappings_of(concept):
-        stored = repository.find(mapping.type, id)
-        if stored and not stored.deleted and stored.concept == concept:
-            found |= stored.record | stored.local
-    if not found:
-        raise NotFound(f"There is no {concept} with this id.")
-    return found

@@ -11,7 +11,7 @@ from adapter.cases import story
 from adapter.cases.headline import headline
 from adapter.cases.record import Fields
 from adapter.casework.facts import records_of
-from adapter.casework.records import read, record
+from adapter.casework.records import read
 from adapter.casework.stories import load_story
 from adapter.casework.trace import trace
 from adapter.cli.connection import repository
@@ -135,7 +135,7 @@ _TRACED = ("planned_service", "goal", "plan")
 
 
 def _cases(opened: Repository) -> dict[str, Fields]:
-    return {stored.id: record(opened, "case", stored.id) for stored in opened.scan("EpisodeOfCare", _CASES)}
+    return {stored.id: stored.record | stored.local for stored in opened.scan("EpisodeOfCare", _CASES)}
 
 
 def _known(cases: dict[str, Fields], named: str) -> str:

@@ -6,7 +6,7 @@ from adapter.cases.story import parse
 from adapter.casework import records
 from adapter.casework.cases import open_case
 from adapter.casework.desk import Actor, Desk
-from adapter.casework.records import put, read, record, save
+from adapter.casework.records import put, read, save
 from adapter.casework.stories import load_story
 from adapter.errors import Invalid, NotFound, StaleRecord
 from adapter.fhir.resource import parse as parse_json
@@ -38,7 +38,7 @@ def observations(repository):
 
 def test_a_score_is_computed_from_the_answers_and_carried_by_an_observation(repository):
     save(repository, "response", ID, response(*[SEVERAL] * 5, *[NEVER] * 4))
-    [score] = [score for score in record(repository, "response", ID)["scores"] if score["name"] == "44261-6"]
+    [score] = [score for score in read(repository, "response", ID).fields["scores"] if score["name"] == "44261-6"]
     assert (score["value"], score["band"]) == (5, "mild")
     [total] = [raw for raw in observations(repository) if raw["code"]["coding"][0]["code"] == "44261-6"]
     assert total["valueQuantity"]["value"] == 5
@@ -56,7 +56,7 @@ def test_answers_that_change_change_the_score_and_double_nothing(repository):
 def test_incomplete_answers_make_no_total(repository):
     """V-07"""
     save(repository, "response", ID, response(SEVERAL, SEVERAL))
-    assert "44261-6" not in [score["name"] for score in record(repository, "response", ID).get("scores", [])]
+    assert "44261-6" not in [score["name"] for score in read(repository, "response", ID).fields.get("scores", [])]
 
 
 def test_a_record_that_breaks_a_rule_is_refused_with_paths_and_no_values(repository):
@@ -64,13 +64,13 @@ def test_a_record_that_breaks_a_rule_is_refused_with_paths_and_no_values(reposit
         save(repository, "response", ID, response(status="Kanarifugl", authored_at="yesterday (Kanarifugl)"))
     assert {"status", "authored_at"} <= {path.rpartition(".")[2] for path in refused.value.expression}
     with pytest.raises(NotFound):
-        record(repository, "response", ID)
+        read(repository, "response", ID)
 
 
 def test_both_faces_of_a_case_manager_are_one_record(repository):
     load_story(repository, parse(parse_json((FIXTURES / "cases" / "river.json").read_bytes())))
     [practitioner] = list(repository.scan("Practitioner", {"concept": "case_manager"}))
-    fields = record(repository, "case_manager", practitioner.id)
+    fields = read(repository, "case_manager", practitioner.id).fields
     assert {"names", "discipline", "caseload_limit"} & fields.keys() >= {"names", "discipline"}
     assert repository.read("PractitionerRole", practitioner.id).concept == "case_manager"
 
