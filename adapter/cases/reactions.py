@@ -3,19 +3,21 @@
 Pure functions. A finding's key is made of what caused it, so that whoever looks again finds the same, and does nothing twice.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from adapter.care.follow_up import Policy
 from adapter.cases.facts import Facts, day, moment, newest
+from adapter.cases.insurance import of_service, requirement, working
+from adapter.cases.insurance_answers import demands
 from adapter.cases.record import Fields
+from adapter.cases.referrals import DECLINED, OPEN, UNANSWERED, is_asked, referred
 from adapter.cases.schedule import business_day, dues
 from adapter.cases.stays import discharges, emergency_visit, stays
 from adapter.clock import instant
 
 _DROPPED = ("cancelled", "entered_in_error", "rejected", "failed")
-_UNTAKEN = ("requested", "received")
 _URGENT = ("urgent", "asap", "stat")
 _OVER = ("completed", "cancelled", "stopped", "entered_in_error")
 
@@ -31,6 +33,8 @@ class Ground:
     by: Policy
     watcher: str
     """Who makes the tasks of findings: those do not count as a person's."""
+    unread: Mapping[str, Fields] = field(default_factory=dict)
+    """Insurers' answers that could not be taken over, by reference, as they are understood."""
 
     @property
     def today(self) -> date:
@@ -99,12 +103,31 @@ def barriers(ground: Ground) -> Iterator[Finding]:
 def authorisations(ground: Ground) -> Iterator[Finding]:
     """C-22, P-25"""
     services = ground.facts.of("planned_service")
-    for reference, each in ground.facts.of("authorisation").items():
+    for reference, each in working(ground.facts).items():
         needed = services.get(each.get("service", ""), {}).get("status") not in _OVER
         if each.get("status") == "denied" and "appeal" not in each and "decided_at" in each and ground.recent(day(each["decided_at"])):
             yield Finding("authorisation_denied", reference, reference, ground.business_day(ground.by.denial_business_days))
         if (end := _ends(each)) and needed and end - timedelta(days=ground.by.authorisation_notice_days) <= ground.today <= end:
             yield Finding("authorisation_expiring", reference, f"{reference} {end}", end.isoformat())
+
+
+def needed_authorisations(ground: Ground) -> Iterator[Finding]:
+    """C-22: an insurer said that a service must be authorised, and nobody has asked for that."""
+    services = ground.facts.of("planned_service")
+    for answer, reference, word in demands(ground.facts):
+        service, said = services[reference], day(ground.facts.of("eligibility_response")[answer]["as_of"])
+        asked = service["intent"] == "proposal" or of_service(reference, ground.facts)
+        if word == "yes" == requirement(service, ground.facts) and not asked and ground.recent(said):
+            due = ground.business_day(ground.by.denial_business_days)
+            yield Finding("authorisation_needed", reference, f"{reference} {answer}", due)
+
+
+def unread_answers(ground: Ground) -> Iterator[Finding]:
+    """C-22: an insurer's answer to a request of ours that nothing followed from."""
+    for reference, each in ground.unread.items():
+        if "decided_at" not in each or ground.recent(day(each["decided_at"])):
+            key = f"{reference} {each['status']} {each.get('decided_at', '')}"
+            yield Finding("answer_unread", reference, key, ground.business_day(ground.by.denial_business_days))
 
 
 def _ends(authorisation: Fields) -> date | None:
@@ -155,13 +178,46 @@ def contacts(ground: Ground) -> Iterator[Finding]:
             yield Finding("contact_escalated", ground.reference, key, ground.business_day(1), "urgent", supervisor=True)
 
 
-def untaken(ground: Ground) -> Iterator[Finding]:
-    """C-12, P-24: an urgent task that nobody took in time."""
+def referrals(ground: Ground) -> Iterator[Finding]:
+    """C-01: a provider declined, could not do it, or did not answer in time; unless another was asked for the same service since."""
+    tasks = referred(ground.facts)
+    services = ground.facts.of("planned_service")
+    asked_anew = {task["focus"] for task in tasks.values() if task["status"] in OPEN}
+    for reference, each in tasks.items():
+        if services.get(each["focus"], {"status": "completed"})["status"] in _OVER:
+            continue
+        if each["status"] in DECLINED and each["focus"] not in asked_anew and ground.recent(day(each.get("modified_at", ground.at))):
+            yield Finding("referral_declined", reference, reference, ground.business_day(1), each.get("priority", "routine"))
+        if each["status"] in UNANSWERED and "due" in each and day(each["due"]) < ground.today and ground.recent(day(each["due"])):
+            key = f"{reference} {each['due'][:10]}"
+            yield Finding("referral_overdue", reference, key, ground.business_day(1), each.get("priority", "routine"))
+
+
+def declined_transitions(ground: Ground) -> Iterator[Finding]:
+    """P-24"""
     for reference, each in ground.facts.of("task").items():
-        if each.get("status") in _UNTAKEN and each.get("priority") in _URGENT and "due" in each and not _escalation(each):
+        if _hands_over(each, ground) and each["status"] in DECLINED and ground.recent(day(each.get("modified_at", ground.at))):
+            yield Finding("transition_declined", reference, reference, ground.business_day(1), "urgent")
+
+
+def _hands_over(task: Fields, ground: Ground) -> bool:
+    """Whether a task asks somebody to take over the client's care."""
+    return task.get("focus") in ground.facts.of("transition_plan") and is_asked(task)
+
+
+def untaken(ground: Ground) -> Iterator[Finding]:
+    """C-12, P-24: a task that is urgent, or of a transition, and that nobody took in time."""
+    for reference, each in ground.facts.of("task").items():
+        if _escalates(each, ground):
             last = business_day(day(each["due"]), ground.by.acknowledgement_business_days)
             if last < ground.today and ground.recent(last):
                 yield Finding("task_escalated", reference, reference, ground.business_day(1), "urgent", supervisor=True)
+
+
+def _escalates(task: Fields, ground: Ground) -> bool:
+    """Whether a supervisor is told of a task that is not taken."""
+    matters = task.get("priority") in _URGENT or _hands_over(task, ground)
+    return matters and task.get("status") in UNANSWERED and "due" in task and not _escalation(task)
 
 
 def _escalation(task: Fields) -> bool:
@@ -173,15 +229,19 @@ RULES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     urgent_flags,
     barriers,
     authorisations,
+    needed_authorisations,
+    unread_answers,
     left_hospital,
     readmissions,
     emergency_visits,
     contacts,
+    referrals,
+    declined_transitions,
     untaken,
 )
 AFTERWARDS: tuple[Callable[[Ground], Iterator[Finding]], ...] = (readmissions,)
 """The rules for a case that was closed while the time for a readmission runs."""
-_OF_ITS_OWN = ("readmission", "task_escalated")
+_OF_ITS_OWN = ("readmission", "task_escalated", "authorisation_needed")
 
 
 def findings(ground: Ground, rules: tuple[Callable[[Ground], Iterator[Finding]], ...] = RULES) -> list[Finding]:
@@ -200,8 +260,12 @@ def look_again(ground: Ground) -> date | None:
     for appointment in ground.facts.of("appointment").values():
         days += [last + timedelta(days=1)] if (last := _last_day(appointment)) else []
     for authorisation in ground.facts.of("authorisation").values():
-        days += [end - timedelta(days=ground.by.authorisation_notice_days)] if (end := _ends(authorisation)) else []
+        if end := _ends(authorisation):
+            days += [end - timedelta(days=ground.by.authorisation_notice_days), end + timedelta(days=1)]
     for task in ground.facts.of("task").values():
-        if task.get("status") in _UNTAKEN and task.get("priority") in _URGENT and "due" in task:
+        if _escalates(task, ground):
             days.append(business_day(day(task["due"]), ground.by.acknowledgement_business_days) + timedelta(days=1))
+    for task in referred(ground.facts).values():
+        if task["status"] in UNANSWERED and "due" in task:
+            days.append(day(task["due"]) + timedelta(days=1))
     return min((each for each in days if each > ground.today), default=None)

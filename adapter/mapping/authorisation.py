@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from adapter.cases.record import Fields
 from adapter.config import CS
 from adapter.fhir.elements import find, parse_path, set_primitive
 from adapter.fhir.resource import Raw
@@ -94,5 +95,41 @@ AUTHORISATION = Mapping(
     when=_is_authorisation,
     owners=dict.fromkeys(("status", "outcome", "disposition", "created", "preAuthRef", "preAuthPeriod", "adjudication"), "theirs"),
 )
+
+
+def answer(raw: Raw) -> Fields:
+    """What an insurer's response says in our words, also where it has none of them: its fields, with the status by R4's own elements.
+
+    `requested` is one that is not decided (`queued`, `partial`); `approved` has a number, `denied` says why or grants nothing; `unknown` is
+    left to a person, such as one with errors. https://hl7.org/fhir/R4/valueset-remittance-outcome.html
+    """
+    fields = AUTHORISATION.extract(raw).fields
+    if fields.get("status") not in ("unknown", "requested"):
+        return fields
+    refusals = [each for each in _adjudications(raw) if _refuses(each)]
+    number = "preAuthRef" in raw
+    decided = {(True, False): "approved", (False, True): "denied"}.get((number, bool(refusals)), "unknown")
+    status = {"queued": "requested", "partial": "requested", "complete": decided}.get(raw.get("outcome", ""), "unknown")
+    if status != "denied" or "denial_reason" in fields:
+        return {**fields, "status": status}
+    said = [text for each in refusals if (text := _words(each.get("reason", {})))]
+    why = next(iter(said), raw.get("disposition"))
+    return {**fields, "status": status} | ({"denial_reason": why} if why else {})
+
+
+def _adjudications(raw: Raw) -> list[Raw]:
+    return [*raw.get("adjudication", ()), *(each for item in raw.get("item", ()) for each in item.get("adjudication", ()))]
+
+
+def _refuses(adjudication: Raw) -> bool:
+    """Whether it is our word for a reason to deny, or a benefit of nothing: http://hl7.org/fhir/R4/valueset-adjudication.html"""
+    codes = {coding.get("code") for coding in adjudication.get("category", {}).get("coding", ())}
+    return "denial-reason" in codes or ("benefit" in codes and adjudication.get("amount", {}).get("value") == 0)
+
+
+def _words(concept: Raw) -> str:
+    coding: Raw = next(iter(concept.get("coding", ())), {})
+    return str(concept.get("text") or coding.get("display") or coding.get("code") or "")
+
 
 MAPPINGS = (AUTHORISATION,)

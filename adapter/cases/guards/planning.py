@@ -3,6 +3,7 @@
 from adapter.cases import model_demands
 from adapter.cases.facts import Situation, covers, current_plan, day, goals_of_plan, latest, services_of_plan
 from adapter.cases.guards.findings import every, first, unless
+from adapter.cases.insurance import unauthorised
 from adapter.cases.record import Fields
 
 STARTED = ("in_progress", "completed")
@@ -52,34 +53,9 @@ def services_justified(now: Situation) -> str | None:
 
 def services_authorised(now: Situation) -> str | None:
     """V-11"""
-    waiting = any(
-        needs_authorisation(service, now) and _begun(service, now.at) and key not in approved(now)
-        for key, service in services_of_plan(now.facts).items()
-    )
-    return unless(not waiting, "A service that needs authorisation has started without it.")
-
-
-def needs_authorisation(service: Fields, now: Situation) -> bool:
-    """Whether an insurer must approve the service first: it says so itself, or, where it does not know, what the coverage pays for does."""
-    told = service.get("authorisation_required", "unknown")
-    if told != "unknown":
-        return bool(told == "yes")
-    known = [benefit for coverage in now.facts.of("coverage").values() for benefit in coverage.get("benefits", [])]
-    for answer in now.facts.of("eligibility_response").values():
-        known += [benefit for insurance in answer.get("insurance", []) for benefit in insurance.get("benefits", [])]
-    return any(benefit.get("authorization_required") and _pays_for(benefit, service) for benefit in known)
-
-
-def _pays_for(benefit: Fields, service: Fields) -> bool:
-    """Whether the benefit is about the service: by its code, or by the kind of service as its category."""
-    code, category = benefit.get("code", {}), benefit.get("category", {})
-    named = category if isinstance(category, str) else category.get("code", category.get("text"))
-    return ("code" in code and code["code"] == service.get("code", {}).get("code")) or named == service.get("kind")
-
-
-def approved(now: Situation) -> set[str]:
-    """The services whose authorisation an insurer approved."""
-    return {item["service"] for item in now.facts.of("authorisation").values() if item["status"] == "approved" and "service" in item}
+    services = services_of_plan(now.facts).items()
+    waiting = any(_begun(service, now.at) and unauthorised(key, service, now) for key, service in services)
+    return unless(not waiting, "A service that needs authorisation has started without one that holds.")
 
 
 def _begun(service: Fields, at: str) -> bool:
