@@ -30,13 +30,15 @@ class Policy(Named, frozen=True, kw_only=True):
     authorisation_notice_days: int
     """So long before it ends, an authorisation is asked for again."""
     acknowledgement_business_days: int
-    """So long after an urgent task, or a transition's, was due a supervisor is told."""
+    """So long after an urgent task, or any of a transition, was due a supervisor is told."""
+    referral_business_days: dict[str, int]
+    """By priority, in which a provider answers a referral, and a receiver takes over, where no day was named."""
     recent_days: int
     """What is longer ago leads to nothing new: a history that is imported makes no tasks."""
 
     def __post_init__(self) -> None:
         numbers = [value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), int)]
-        if min([*numbers, *self.step_business_days.values(), *self.discharge_visit_days.values()]) < 1:
+        if min([*numbers, *self.step_business_days.values(), *self.discharge_visit_days.values(), *self.referral_business_days.values()]) < 1:
             raise ValueError("a time is at least 1")
 
 

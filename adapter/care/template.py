@@ -10,9 +10,11 @@ from typing import Any, Literal
 import msgspec
 
 from adapter.care import data
+from adapter.config import CS
 from adapter.errors import Invalid, NotFound
 
 _FOLDER = "templates"
+_MODEL = f"{CS}/cm-model"
 
 
 class _Element(msgspec.Struct, frozen=True, rename="camel"):
@@ -40,6 +42,20 @@ class _Artifact(_Element, frozen=True):
     type: str
 
 
+class _Coding(_Element, frozen=True):
+    system: str = ""
+    code: str = ""
+
+
+class _Concept(_Element, frozen=True):
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Use(_Element, frozen=True):
+    code: _Coding
+    value_codeable_concept: _Concept = _Concept()
+
+
 class Template(_Element, frozen=True):
     """What every template must have, and how its parts hang together."""
 
@@ -54,6 +70,7 @@ class Template(_Element, frozen=True):
     action: tuple[_Action, ...]
     contained: tuple[_Activity, ...] = ()
     related_artifact: tuple[_Artifact, ...] = ()
+    use_context: tuple[_Use, ...] = ()
 
     def __post_init__(self) -> None:
         goals = {goal.id for goal in self.goal}
@@ -68,6 +85,20 @@ class Template(_Element, frozen=True):
             raise ValueError(f"an action names what is not there: {', '.join([*strange, *unknown])}")
         if not goals or not actions:
             raise ValueError("a plan needs goals and actions")
+
+    @property
+    def focus(self) -> frozenset[tuple[str, str]]:
+        """The (system, code) of the conditions that it is about; empty where it does not say by code."""
+        return self._uses("focus")
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The models of case management that it is made for, by id; empty where it is for any."""
+        return frozenset(code.replace("-", "_") for system, code in self._uses("program") if system == _MODEL)
+
+    def _uses(self, kind: str) -> frozenset[tuple[str, str]]:
+        told = (use.value_codeable_concept.coding for use in self.use_context if use.code.code == kind)
+        return frozenset((each.system, each.code) for coding in told for each in coding if each.code)
 
     @property
     def cites(self) -> bool:

@@ -8,6 +8,7 @@ from itertools import combinations
 from adapter.cases import model_demands
 from adapter.cases.facts import Situation, day, moment, services_of_plan
 from adapter.cases.record import Fields
+from adapter.cases.schedule import contacts_due
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def unheard(now: Situation) -> Iterator[Alert]:
             yield Alert("source_missing", f"In this cycle of follow-up there was no contact with: {source}.")
 
 
+def overdue(now: Situation) -> Iterator[Alert]:
+    """V-13, P-26"""
+    for due in contacts_due(now.case, now.facts.of("follow_up").values(), now.at):
+        if due.overdue(day(now.at)):
+            yield Alert("contact_overdue", f"Since {due.day} a contact is due with: {due.source}.")
+
+
 def slow_start(now: Situation) -> Iterator[Alert]:
     """M-04"""
     hours = model_demands.followed(now).demands.first_service_hours
@@ -97,4 +105,11 @@ def discharge_delayed(now: Situation) -> Iterator[Alert]:
             yield Alert("discharge_delayed", "The target date of a transition has passed.", (reference,))
 
 
-_ALERTS: tuple[Callable[[Situation], Iterator[Alert]], ...] = (no_mental_health, duplicates, unheard, slow_start, discharge_delayed)
+_ALERTS: tuple[Callable[[Situation], Iterator[Alert]], ...] = (
+    no_mental_health,
+    duplicates,
+    unheard,
+    overdue,
+    slow_start,
+    discharge_delayed,
+)

@@ -15,7 +15,8 @@ class Facts:
 
     `records`: the fields of the case's records, by concept and reference. `open_cases`: how many places of the caseload the case manager's
     other cases take. `supervisor`: whether who asks for the transition is one. `siblings`: the client's other open cases. `groups`: the
-    groups that the client is a member of. `medications`: the codes of what is prescribed now, by reference.
+    groups that the client is a member of. `medications`: the codes of what is prescribed now, by reference. `paid`: what the insurers'
+    statements about the time of the case come to, where there are any.
     """
 
     records: Mapping[str, Mapping[str, Fields]] = field(default_factory=dict)
@@ -24,6 +25,7 @@ class Facts:
     siblings: Mapping[str, Fields] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     medications: Mapping[str, Fields] = field(default_factory=dict)
+    paid: Fields | None = None
 
     def of(self, concept: str) -> Mapping[str, Fields]:
         """The concept's records by reference; empty where there are none."""

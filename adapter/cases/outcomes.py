@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
-from adapter.cases.facts import Facts, day
+from adapter.care.follow_up import policy
+from adapter.cases.facts import Facts, Situation, day
 from adapter.cases.record import Fields
 from adapter.cases.stays import discharges, emergency_visit, stays
 
@@ -13,6 +14,8 @@ _DROPPED = frozenset({"cancelled", "entered_in_error", "rejected", "proposed"})
 _OFF = frozenset({"cancelled", "entered_in_error", "proposed", "pending", "waitlist"})
 _ATTENDED = frozenset({"arrived", "checked_in", "fulfilled"})
 _SHARE = Decimal("0.0001")
+_COMPUTED = ("readmission", "length_of_stay_days", "plan_adherence", "cost")
+"""What the review of outcomes need not say, because the record does."""
 COST_METHOD = "actual: paid, else billed, of the insurer's statements; saving: expected less actual"
 
 
@@ -130,3 +133,18 @@ def computed(facts: Facts, case: str, today: date, window: int, actual: Fields |
         "utilisation": {"ed_visits": sum(map(emergency_visit, encounters.values()))},
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def filled(now: Situation) -> tuple[str, Fields]:
+    """The case's outcome and its reference, with what the record tells where the reviewer did not; empty where there is none.
+
+    A readmission that was pending when somebody said so is looked for again.
+    """
+    reference, said = next(iter(now.facts.of("outcome").items()), ("", {}))
+    case = next((key for key, fields in now.facts.of("case").items() if fields.get("case_number") == now.case.get("case_number")), None)
+    if not said or case is None:
+        return reference, said
+    found = computed(now.facts, case, day(now.at), policy().readmission_days, now.facts.paid)
+    open_ = said.get("readmission", {}).get("within_30_days") == "pending" and found["readmission"]["within_30_days"] in ("yes", "no")
+    told = {name: value for name, value in said.items() if name != "readmission" or not open_}
+    return reference, {name: found[name] for name in _COMPUTED if name in found} | told

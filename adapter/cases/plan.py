@@ -94,14 +94,24 @@ class Adjustment(Value):
     resulting_plan_version = Whole(1)
 
 
+class AdjustmentStep(Value):
+    """A step of an adjustment that was taken, by the id of its request: the same request again changes nothing."""
+
+    id = Text(required=True)
+    step = Choice("proposed", "answered", "applied", required=True)
+    at = DateTime(required=True)
+    by = Ref()
+
+
 class Plan(Record):
-    """Keys: resources by kind and title, options by id, adjustments by proposed_at, their changes by op and path.
+    """Keys: resources by kind and title, options by id, adjustments by proposed_at, their changes by op and path, requests by id.
 
     `services` are the planned services, `schedule` the appointments and tasks of the plan, `templates` the canonical urls of what it was
     made from.
     """
 
     concept = "plan"
+    LOCAL = frozenset({"requests"})
     ELSEWHERE = {
         "narrative": "is generated from the record",
         "personal_goals": "are the goals expressed by the client",
@@ -130,4 +140,5 @@ class Plan(Record):
     acceptance = Part(Acceptance)
     replaces = refs("CarePlan")
     adjustments = parts(Adjustment, ("proposed_at",))
+    requests = parts(AdjustmentStep, ("id",))
     notes = parts(Note, ("text",))

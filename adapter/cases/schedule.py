@@ -1,6 +1,6 @@
 """When a case must be looked after: contacts by its models and tier (V-13), steps by their deadlines (§3.4). Pure functions over fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -51,21 +51,26 @@ def dues(case: Fields, contacts: Iterable[Fields], at: str, by: Policy) -> list[
     `contacts` are the case's follow-ups. A completed contact says by its `source` whom it was with; `next_contact_due` of the last of the
     client's makes the next due earlier, never later.
     """
-    held = [each for each in contacts if each.get("status") == "completed" and "occurred_at" in each]
-    found = [*_contacts(case, held, at), *_step(case, held, by), *_service(case, at, by)]
+    held = _held(contacts)
+    found = [*contacts_due(case, held, at), *_step(case, held, by), *_service(case, at, by)]
     return sorted(found)
 
 
-def _contacts(case: Fields, contacts: list[Fields], at: str) -> Iterable[Due]:
+def _held(contacts: Iterable[Fields]) -> list[Fields]:
+    return [each for each in contacts if each.get("status") == "completed" and "occurred_at" in each]
+
+
+def contacts_due(case: Fields, contacts: Iterable[Fields], at: str) -> Iterator[Due]:
+    """The next contact that is due with each source that the case's models name (V-13)."""
     if case.get("step") not in _CONTACTED:
         return
-    followed = rules(models(case, at))
+    held, followed = _held(contacts), rules(models(case, at))
     source: Source
     for source in followed.contact_days:
         days = followed.days_between(source, case.get("tier"))
         if days is None:
             continue
-        done = [each for each in contacts if each.get("source") == source]
+        done = [each for each in held if each.get("source") == source]
         last = max(done, key=lambda each: day(each["occurred_at"]), default=None)
         since = day(last["occurred_at"]) if last else _since(case, "implementation")
         agreed = [day(last["next_contact_due"])] if last and "next_contact_due" in last else []

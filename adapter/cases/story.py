@@ -15,6 +15,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from adapter.cases.consequences import consequences
@@ -22,6 +23,7 @@ from adapter.cases.facts import Facts, Situation, moment
 from adapter.cases.fields import Moment
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
+from adapter.cases.rules import Writing, broken
 from adapter.cases.workflow import TRANSITIONS, advance, opened
 from adapter.errors import Invalid
 
@@ -88,11 +90,12 @@ def parse(raw: Mapping[str, Any]) -> Story:
 def replay(story: Story) -> Iterator[tuple[Entry, tuple[Saved, ...]]]:
     """Each entry with the records that it writes, in order, the case's transitions carried out by the workflow.
 
-    Raises RuleViolated where the process does not allow what the story tells.
+    Raises RuleViolated where the process, or a rule of a record, does not allow what the story tells.
     """
     now: dict[str, Saved] = {}
     for position, entry in enumerate(story.entries):
         written = tuple(_settled(saved, now, entry.at) for saved in entry.saves)
+        _obey(entry, written, now)
         if entry.transition and entry.case:
             case = now[entry.case]
             facts = Facts(_of_case(now, entry.case), open_cases=entry.open_cases)
@@ -103,6 +106,22 @@ def replay(story: Story) -> Iterator[tuple[Entry, tuple[Saved, ...]]]:
             written = (Saved("case", entry.case, fields), *follows)
         now.update({saved.reference: saved for saved in written})
         yield entry, written
+
+
+def _obey(entry: Entry, written: tuple[Saved, ...], before: Mapping[str, Saved]) -> None:
+    """Raise the error of the first rule that the records break, all being saved, as whoever else writes them would be told."""
+    now = {**before, **{saved.reference: saved for saved in written}}
+    for saved in written:
+        old = before[saved.reference].fields if saved.reference in before else {}
+        for error in broken(Writing(saved.concept, saved.fields, old, entry.at, partial(_around, entry, saved, now)), reason=entry.reason):
+            raise error
+
+
+def _around(entry: Entry, saved: Saved, now: Mapping[str, Saved]) -> Situation:
+    """What a record will be part of: its case, or what belongs to none."""
+    case = saved.reference if saved.concept == "case" else saved.fields.get("case", "")
+    fields = now[case].fields if case in now else {"client": saved.fields.get("client", "")}
+    return Situation(fields, Facts(_of_case(now, case)), entry.at, entry.by, entry.reason)
 
 
 def _settled(saved: Saved, now: Mapping[str, Saved], at: str) -> Saved:

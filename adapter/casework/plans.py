@@ -1,10 +1,11 @@
 """What is done with a plan: options shown and chosen, the client's answer, adjustments proposed, accepted and carried out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID, uuid5
 
 from adapter.cases.consequences import Effect
+from adapter.cases.facts import Facts, plan_in_hand
 from adapter.cases.options import Compared, compared
 from adapter.cases.record import Fields
 from adapter.casework.desk import Desk
@@ -13,9 +14,50 @@ from adapter.casework.services import ordered
 from adapter.errors import NotFound, NotNow, RuleViolated
 from adapter.store.filters import KEY
 
-_ONE_PLAN_ONLY = ("acceptance", "adjustments", "options", "schedule")
+_ONE_PLAN_ONLY = ("acceptance", "adjustments", "options", "schedule", "requests")
 """What a new plan does not take over from the one that it replaces."""
+_PARTS = {
+    "Goal": ("goals", "goal", "lifecycle", ("proposed", "planned")),
+    "ServiceRequest": ("services", "planned_service", "status", ("not_started",)),
+}
+"""What a plan consists of, by type: its field, the concept, the field of its state, and the states of what nobody has begun."""
 _NAMESPACE = UUID("0f6d2b9e-5c1d-5e0b-8a55-6f3b1c4d7e21")
+
+
+def drafted(facts: Facts) -> str | None:
+    """The draft that goals and services are planned in, by reference; None where there is no plan yet. Raises NotNow `plan_in_force`."""
+    reference, plan = plan_in_hand(facts)
+    if reference:
+        _draft(plan)
+    return reference or None
+
+
+def _draft(plan: Fields) -> None:
+    if plan["status"] != "draft":
+        raise NotNow("The plan is no draft any more; propose an adjustment.", code="plan_in_force", expression=["status"])
+
+
+def leave_out(desk: Desk, id: str, element: str) -> Kept:
+    """The draft without this goal or service: what a template brought and this client does not need (C-08).
+
+    It is cancelled, unless it was begun: then the plan before has it too. Raises NotNow `plan_in_force`.
+    """
+    plan = read(desk.repository, "plan", id)
+    put_together(desk, plan.fields.get("case", ""), partial(_without, desk, id, element), activity="left-out")
+    return read(desk.repository, "plan", id)
+
+
+def _without(desk: Desk, id: str, element: str) -> list[Effect]:
+    plan = read(desk.repository, "plan", id)
+    _draft(plan.fields)
+    type, _, own = element.partition("/")
+    if type not in _PARTS or element not in plan.fields.get(_PARTS[type][0], ()):
+        return []
+    name, concept, state, waiting = _PARTS[type]
+    left = {**plan.fields, name: [each for each in plan.fields[name] if each != element]}
+    now = read(desk.repository, concept, own).fields
+    dropped: list[Effect] = [(concept, element, {**now, state: "cancelled"})] if now[state] in waiting else []
+    return [("plan", plan.reference, {key: value for key, value in left.items() if value}), *dropped]
 
 
 def options(desk: Desk, id: str) -> list[Compared]:
@@ -70,8 +112,7 @@ def _chosen(desk: Desk, id: str, option: str) -> list[Effect]:
         raise NotFound("The plan has no option of this id.")
     if wanted.get("chosen"):
         return []
-    if plan.fields["status"] != "draft":
-        raise NotNow("The plan is no draft any more; propose an adjustment.", code="plan_in_force", expression=["status"])
+    _draft(plan.fields)
     if "presented_at" not in wanted:
         raise RuleViolated("An option is chosen after it was shown to the client.", code="option_not_shown", expression=["options"])
     at = desk.now()
@@ -104,15 +145,26 @@ def answer(desk: Desk, id: str, status: str, by: str) -> Kept:
     """The plan with the client's word on it: `accepted` or `declined`, by them or who speaks for them. Raises NotNow `plan_in_force`."""
 
     def answered(plan: Kept) -> Fields:
-        if plan.fields["status"] != "draft":
-            raise NotNow("The plan is no draft any more; propose an adjustment.", code="plan_in_force", expression=["status"])
+        _draft(plan.fields)
         return {**plan.fields, "acceptance": {"status": status, "by": by, "at": desk.now()}}
 
     return amend(desk, "plan", id, answered, activity=f"plan-{status}")
 
 
-def propose(desk: Desk, id: str, *, reason: str, severity: str, changes: Sequence[Fields] = (), by: str | None = None) -> Kept:
-    """The plan with an adjustment that somebody proposes, named by the moment (P-19). Raises NotNow `plan_not_active`."""
+def propose(
+    desk: Desk,
+    id: str,
+    *,
+    reason: str,
+    severity: str,
+    changes: Sequence[Fields] = (),
+    by: str | None = None,
+    request_id: str | None = None,
+) -> Kept:
+    """The plan with an adjustment that somebody proposes, named by the moment (P-19). Raises NotNow `plan_not_active`.
+
+    The same `request_id` again changes nothing, here and in the steps that follow; RuleViolated `request_reused` for another step.
+    """
 
     def proposed(plan: Kept) -> Fields:
         _active(plan)
@@ -122,17 +174,15 @@ def propose(desk: Desk, id: str, *, reason: str, severity: str, changes: Sequenc
             "adjustments": [*plan.fields.get("adjustments", []), {**new, **({"changes": list(changes)} if changes else {})}],
         }
 
-    return amend(desk, "plan", id, proposed, activity="adjustment-proposed")
+    return _step(desk, id, "proposed", proposed, request_id)
 
 
-def accept(desk: Desk, id: str, proposed_at: str, *, accepted: bool = True) -> Kept:
+def accept(desk: Desk, id: str, proposed_at: str, *, accepted: bool = True, request_id: str | None = None) -> Kept:
     """The plan with the client's word on an adjustment. Raises NotFound, NotNow `adjustment_applied`."""
-    return amend(
-        desk, "plan", id, lambda plan: _adjusted(plan, proposed_at, {"accepted_by_client": accepted}), activity="adjustment-answered"
-    )
+    return _step(desk, id, "answered", lambda plan: _adjusted(plan, proposed_at, {"accepted_by_client": accepted}), request_id)
 
 
-def carry_out(desk: Desk, id: str, proposed_at: str, updates: Fields, *, reason: str | None = None) -> Kept:
+def carry_out(desk: Desk, id: str, proposed_at: str, updates: Fields, *, reason: str | None = None, request_id: str | None = None) -> Kept:
     """The plan's next version, with a minor adjustment that the client accepted: `updates` are fields of the plan (P-19, TR-15).
 
     The version before stays readable. Raises RuleViolated `plan_not_accepted`, `adjustment_major`; NotNow `adjustment_applied`; NotFound.
@@ -148,7 +198,23 @@ def carry_out(desk: Desk, id: str, proposed_at: str, updates: Fields, *, reason:
             done["changes"] = [{"op": "update" if name in plan.fields else "add", "path": name} for name in sorted(updates)]
         return {**_adjusted(plan, proposed_at, done), **updates}
 
-    return amend(desk, "plan", id, carried, activity="adjustment-applied", reason=reason or _reason(desk, id, proposed_at))
+    return _step(desk, id, "applied", carried, request_id, reason=reason or _reason(desk, id, proposed_at))
+
+
+def _step(desk: Desk, id: str, step: str, change: Callable[[Kept], Fields], request_id: str | None, *, reason: str | None = None) -> Kept:
+    """The plan after a step of an adjustment, which is taken once for each request id."""
+
+    def taken(plan: Kept) -> Fields:
+        past = plan.fields.get("requests", [])
+        known = next((each["step"] for each in past if each["id"] == request_id), None)
+        if known == step:
+            return plan.fields
+        if known:
+            raise RuleViolated("This request id was used for another step.", code="request_reused", expression=["requests"])
+        request = {"id": request_id, "step": step, "at": desk.now(), "by": desk.actor.reference}
+        return {**change(plan), **({"requests": [*past, request]} if request_id else {})}
+
+    return amend(desk, "plan", id, taken, activity=f"adjustment-{step}", reason=reason)
 
 
 def redraft(desk: Desk, id: str, proposed_at: str, updates: Fields) -> Kept:
@@ -195,5 +261,6 @@ def _adjusted(plan: Kept, proposed_at: str, more: Fields) -> Fields:
     return {**plan.fields, "adjustments": [{**each, **more} if each is wanted else each for each in plan.fields["adjustments"]]}
 
 
-def _reason(desk: Desk, id: str, proposed_at: str) -> str:
-    return str(_adjustment(read(desk.repository, "plan", id), proposed_at)["reason"])
+def _reason(desk: Desk, id: str, proposed_at: str) -> str | None:
+    adjustments = read(desk.repository, "plan", id).fields.get("adjustments", [])
+    return next((str(each["reason"]) for each in adjustments if each["proposed_at"] == proposed_at), None)

@@ -56,7 +56,7 @@ def derived(concept: str, id: str, type: str, fields: Fields) -> list[Raw]:
     if concept not in ("screening", "response"):
         return [
             {"resourceType": each.type, "id": _reading_id(id, each), "meta": {"tag": [dict(DERIVED_TAG)]}, **raw}
-            for each, raw in readings(concept, fields)
+            for each, raw in readings(concept, _whose(concept, id, fields))
             if raw
         ]
     result = _score(fields)
@@ -68,7 +68,12 @@ def derived(concept: str, id: str, type: str, fields: Fields) -> list[Raw]:
 
 def unfounded(concept: str, id: str, fields: Fields) -> list[tuple[str, str]]:
     """Type and id of the readings that do not follow from a record as it is now; an earlier version of it may have left them."""
-    return [(each.type, _reading_id(id, each)) for each, raw in readings(concept, fields) if raw is None]
+    return [(each.type, _reading_id(id, each)) for each, raw in readings(concept, _whose(concept, id, fields)) if raw is None]
+
+
+def _whose(concept: str, id: str, fields: Fields) -> Fields:
+    """The fields with the client that they are about, which a client's own record does not say."""
+    return {"client": f"Patient/{id}"} | fields if concept == "client" else fields
 
 
 def _reading_id(id: str, reading: Reading) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapter.care.need import CATEGORIES
 from adapter.config import CS
 from adapter.fhir.resource import Raw
 from adapter.mapping.rules import Fields
@@ -26,6 +27,7 @@ _STRAIN = _own("caregiver-strain", "Strain of the person who gives care")
 _WORKING = _own("treatment-working", "Whether the treatment works", "treatment-effectiveness")
 _WELL_BEING = _own("well-being", "Well-being at the end of the case")
 _FINANCES = _own("finances", "Finances at the end of the case")
+_ENROLLED = {"enrolled": "enrolled", "not_enrolled": "not-enrolled", "waitlist": "not-enrolled-on-waitlist"}
 CODINGS = (_ADEQUACY, _STRAIN, _WORKING, _WELL_BEING, _FINANCES)
 """What the Observations are of, where no other publisher has a code for it."""
 
@@ -102,6 +104,23 @@ def _final(part: str, code: Raw) -> Make:
     return made
 
 
+def _pronouns(fields: Fields) -> Raw | None:
+    """As SDOHCC-ObservationPersonalPronouns has it, but for its method: the record does not say who was asked."""
+    said = fields.get("pronouns", {})
+    coding = {name: said[name] for name in ("system", "code", "display") if name in said}
+    value = {**({"coding": [coding]} if coding else {}), **({"text": said["text"]} if "text" in said else {})}
+    return _observation({"system": _LOINC, "code": "90778-2", "display": "Personal pronouns - Reported"}, value or None, fields)
+
+
+def _enrolment(fields: Fields) -> Raw | None:
+    """As SDOHCC-ObservationProgramEnrollmentStatus has it since 3.0.0; while a programme has not answered there is none."""
+    code = _ENROLLED.get(fields["status"])
+    value = {"coding": [{"system": CATEGORIES, "code": code}]} if code else None
+    raw = _observation({}, value, fields, effectiveDateTime=fields.get("decided_at"), performer=_by(fields.get("addressed_to")))
+    kinds = ({"system": _US_CORE, "code": "sdoh"}, {"system": CATEGORIES, "code": "program-enrollment"})
+    return raw and {**raw, "category": [{"coding": [kind]} for kind in kinds], "code": {"text": fields["programme"]}}
+
+
 def _high_risk(fields: Fields) -> Raw | None:
     """For a tier of high or complex. http://hl7.org/fhir/R4/flag.html"""
     if fields.get("tier") not in ("high", "complex") or "client" not in fields or fields.get("status") in _NOT_SO:
@@ -118,6 +137,8 @@ def _high_risk(fields: Fields) -> Raw | None:
 
 
 READINGS: Mapping[str, tuple[Reading, ...]] = {
+    "client": (Reading("pronouns", "Observation", _pronouns),),
+    "programme_application": (Reading("enrolment", "Observation", _enrolment),),
     "assessment": (
         Reading("support-adequacy", "Observation", _adequacy),
         Reading("care-experience", "Observation", _preference("care_experience", "95541-9", "Care experience preference")),

@@ -11,6 +11,7 @@ from pymongo.client_session import ClientSession
 
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS
+from adapter.casework import procedures
 from adapter.casework.cases import led_here
 from adapter.casework.checks import Proposed, obey
 from adapter.casework.desk import Actor, Desk
@@ -25,27 +26,37 @@ from server.fhir.writes import Write
 
 _BY_PROCESS = {"step": "$transition", "status": "$transition", "status_history": "$transition", "case_manager": "$assign"}
 _NOBODY = Actor("")
+_KEPT = "A case that is led here is not deleted: a supervisor asks $transition with TR-24, which says that it was entered in error."
 
 
 def guard(repository: Repository, due: Sequence[Write]) -> Also | None:
     """What the transaction of these writes does besides, so that nobody decides on one of their cases at the same moment; mostly nothing.
 
-    Raises NotNow `made_elsewhere` where they would move a case on, RuleViolated or NotNow with the code of a rule that they would break.
+    Raises NotNow `made_elsewhere` where they would move a case on, `case_kept` where they would delete one, RuleViolated or NotNow with the
+    code of a rule that they would break.
     """
-    of_case: dict[str, list[tuple[str, Mapping, Raw]]] = defaultdict(list)
     for write in due:
-        mapping = mapping_for(write.raw) if write.raw is not None else None
-        if mapping and write.raw is not None and (case := _case(write.reference, mapping, write.raw)):
+        if write.raw is None and write.type == "EpisodeOfCare" and led_here(repository, write.id):
+            raise NotNow(_KEPT, code="case_kept", expression=["EpisodeOfCare"])
+    of_case: dict[str, list[tuple[str, Mapping, Raw]]] = defaultdict(list)
+    acts: dict[str, list[Proposed]] = defaultdict(list)
+    for write in due:
+        if write.raw is None:
+            continue
+        mapping = mapping_for(write.raw)
+        if mapping and (case := _case(write.reference, mapping, write.raw)):
             of_case[case].append((write.reference, mapping, write.raw))
+        elif write.type == "Procedure" and not mapping and (act := procedures.proposed(repository, write.reference, write.raw)):
+            acts[act.case].append(act)
     turns = []
-    for case, several in of_case.items():
+    for case in {**of_case, **acts}:
         if not led_here(repository, case.partition("/")[2]):
             continue
         turns.append(turn(repository.database, case))
         proposed = [
             Proposed(mapping.concept, reference, mapping.extract(raw).fields, _before(repository, reference))
-            for reference, mapping, raw in several
-        ]
+            for reference, mapping, raw in of_case[case]
+        ] + acts[case]
         for each in proposed:
             _process_kept(each)
         obey(Desk(repository, _NOBODY, repository.clock), [each for each in proposed if _whole(each)])
@@ -66,7 +77,7 @@ def _before(repository: Repository, reference: str) -> Fields:
 
 def _whole(record: Proposed) -> bool:
     """Whether it is a record of ours in all: of another system's, what it leaves open is not ours to judge."""
-    return not RECORDS[record.concept].of(record.fields).problems()
+    return record.concept not in RECORDS or not RECORDS[record.concept].of(record.fields).problems()
 
 
 def _process_kept(case: Proposed) -> None:

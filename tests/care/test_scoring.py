@@ -117,12 +117,41 @@ def hits(*points: int) -> dict[str, list[int]]:
         ({"93038-8": ["LA13909-9"], "69861-3": [True]}, ("disability",), 4, ()),
         ({"96780-2": ["LA31981-6"], "96782-8": [True]}, ("employment", "education"), 4, ()),
         ({"96780-2": ["LA31983-2"], "96782-8": ["LA32-8"]}, (), 4, ()),
+        ({"96781-0": ["LA31978-2"]}, ("support",), 4, ()),
+        ({"96781-0": ["LA31979-0"], "97027-7": [True]}, ("support",), 4, ()),
+        ({"96781-0": ["LA31977-4"], "89555-7": ["LA6111-4"], "68516-4": ["LA6111-4"]}, (), 4, ()),
     ],
 )
 def test_ahc_hrsn_reports_positive_domains_and_the_hits_total(change, domains, total, flags):
     result = score("ahc_hrsn", NO_NEED | change)
     assert (result.value, result.complete, result.positive_domains) == (None, True, domains)
     assert (result.subtotals, result.flags) == ({"hits": total}, flags)
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"44250-9": ["LA6570-1"], "44255-8": ["LA6568-5"]}, ()),
+        ({"44250-9": ["LA6570-1"], "44255-8": ["LA6569-3"]}, ("phq2_positive",)),
+        ({"44255-8": ["LA6571-9"]}, ("phq2_positive",)),
+        ({"68517-2": ["LA6270-8"], "96842-0": ["LA6270-8"], "95530-2": ["LA6270-8"], "68524-8": ["LA6270-8"]}, ()),
+        ({"68524-8": ["LA26460-8"]}, ("substance_use_reported",)),
+        ({"96842-0": ["LA18934-2"], "44250-9": ["LA6571-9"]}, ("phq2_positive", "substance_use_reported")),
+    ],
+)
+def test_ahc_hrsn_s_supplemental_items_advise_a_closer_look(change, advice):
+    result = score("ahc_hrsn", NO_NEED | change)
+    assert (result.advice, result.flags, result.positive_domains, result.complete) == (advice, (), (), True)
+
+
+def test_ahc_hrsn_takes_each_answer_of_each_item_that_the_catalogue_names():
+    supplemental = {item.link_id for item in load("ahc_hrsn").items if not item.required}
+    social = "76513-1 96780-2 96781-0 93159-2 97027-7 96782-8 93038-8 69858-9 69861-3"
+    health = "89555-7 68516-4 68517-2 96842-0 95530-2 68524-8 44250-9 44255-8"
+    assert supplemental == {*social.split(), *health.split()}
+    for item in load("ahc_hrsn").items:
+        for answer in item.answers:
+            assert score("ahc_hrsn", NO_NEED | {item.link_id: [answer.code]}).complete
 
 
 def test_ahc_hrsn_with_a_safety_item_missing_has_no_hits_total_and_keeps_what_is_proven():

@@ -11,6 +11,7 @@ from adapter.cases.facts import Situation
 from adapter.cases.guards import GUARDS, OPENING, TAKING_ON, violations
 from adapter.cases.workflow import TRANSITIONS
 from tests.cases.stories import situation
+from tests.cases.test_again import AGAIN
 
 Change = Callable[[dict[str, Any], dict[str, dict[str, Any]]], object]
 
@@ -113,7 +114,8 @@ BROKEN: list[tuple[str, str, str, Change]] = [
     ("V-14", "river", "TR-17", _each("outcome", well_being=None)),
     ("V-14", "river", "TR-17", _each("outcome", finances=None)),
     ("V-14", "river", "TR-17", _each("outcome", care_appropriateness=None)),
-    ("V-14", "river", "TR-17", _each("outcome", readmission=None)),
+    ("V-14", "river", "TR-17", _each("outcome", reviewed_by=None)),
+    ("V-14", "river", "TR-17", _each("outcome", reviewed_by="Practitioner/monitor")),
     ("screened", "river", "TR-02", _each("screening", status="in_progress")),
     ("screened", "river", "TR-02", _each("screening", disposition="monitor")),
     ("screened", "river", "TR-02", _inner("screening", "domains.living", None)),
@@ -305,6 +307,14 @@ def test_a_plan_from_a_template_needs_what_the_client_wants():
     )
 
 
+def test_an_outcome_need_not_say_what_its_case_s_records_tell():
+    """V-14, V-15"""
+    now = _after(situation("river", "TR-17"), _each("outcome", readmission=None, length_of_stay_days=None))
+    assert violations(("V-14",), now) == []
+    unknown = replace(now, facts=replace(now.facts, records={**now.facts.records, "case": {}}))
+    assert [code for code, _ in violations(("V-14",), unknown)] == ["outcome_incomplete"]
+
+
 def test_the_client_of_a_strengths_based_case_rates_how_far_they_were_empowered():
     """M-03, §3.6"""
     now = _after(situation("river", "TR-17"), _case(models=_models("strengths_based")))
@@ -324,5 +334,6 @@ def test_every_guard_is_used_and_tried():
         "recent",
         "V-04",
         "risk moved",
+        *AGAIN,
     }
     assert used == set(GUARDS) == tried

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.cases import model_demands
 from adapter.cases.facts import Facts, Situation
-from adapter.cases.model_demands import FOLLOWED_UP, PLANNED, UNDER_WAY, lacking, may_treat
+from adapter.cases.model_demands import CLOSED, FOLLOWED_UP, PLANNED, UNDER_WAY, lacking, may_treat
 
 AT = "2025-04-22T09:00:00Z"
 MANAGER = "Practitioner/dana"
@@ -68,6 +68,7 @@ MET: dict[str, tuple[list[str], model_demands.Rows, dict[str, list[dict[str, Any
             "appointment": [{"status": "fulfilled", "accompanied": False}],
         },
     ),
+    "review": (["clinical"], CLOSED, {"outcome": [{"reviewed_by": MANAGER}]}),
 }
 UNMET = [
     ("monitor", {"planned_service": [{"kind": "therapy", "intent": "plan"}]}, "who monitors each service"),
@@ -80,6 +81,8 @@ UNMET = [
     ("contact", {"follow_up": [{"source": "client", "status": "attempted"}]}, "a completed contact"),
     ("network", {"follow_up": [{"source": "client", "status": "completed"}]}, "a completed contact"),
     ("accompaniment", {"appointment": [{"status": "fulfilled"}]}, "whether the case manager came along"),
+    ("review", {"outcome": [{"reviewed_by": "Practitioner/monitor"}]}, "a case manager's own review"),
+    ("review", {"outcome": [{}]}, "a case manager's own review"),
 ]
 
 

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from adapter.cases import outcomes
-from adapter.cases.facts import Facts
+from adapter.cases.facts import Facts, Situation
 from tests.cases.test_stays import encounter
 
 TODAY = date(2025, 6, 30)
@@ -108,3 +108,38 @@ def test_what_is_not_known_is_not_said():
     """O-08"""
     found = outcomes.computed(Facts(), CASE, TODAY, 30)
     assert found.keys() == {"readmission", "utilisation"}
+
+
+def reviewing(said, back_on=None, paid=None):
+    """The review of a case whose client left hospital on 3 May and perhaps came back, on 30 June."""
+    stays = {"Encounter/a": encounter("2025-04-12", "2025-05-03", case=CASE)}
+    if back_on:
+        stays["Encounter/b"] = encounter(back_on, case=CASE)
+    case = {"case_number": "1"}
+    facts = Facts({"case": {CASE: case}, "encounter": stays, "outcome": {"QuestionnaireResponse/o": said}}, paid=paid)
+    return outcomes.filled(Situation(case, facts, "2025-06-30T12:00:00Z", "Practitioner/1", None))
+
+
+def test_what_a_reviewer_did_not_say_is_computed_and_what_they_said_stays():
+    """V-14, O-01"""
+    reference, found = reviewing({"well_being": {"final": "good"}, "length_of_stay_days": 20}, paid=usd(8500))
+    assert reference == "QuestionnaireResponse/o"
+    assert found == {
+        "well_being": {"final": "good"},
+        "length_of_stay_days": 20,
+        "readmission": {"index_discharge_at": "2025-05-03", "computed_on": "2025-06-30", "within_30_days": "no"},
+        "cost": {"actual": usd(8500), "method": outcomes.COST_METHOD},
+    }
+
+
+def test_a_readmission_that_was_pending_is_looked_for_again():
+    """V-14, V-15"""
+    said = {"readmission": {"within_30_days": "pending"}}
+    assert reviewing(said)[1]["readmission"]["within_30_days"] == "no"
+    assert reviewing(said, back_on="2025-06-01")[1]["readmission"]["encounter"] == "Encounter/b"
+    denied = {"readmission": {"within_30_days": "no"}}
+    assert reviewing(denied, back_on="2025-06-01")[1]["readmission"] == denied["readmission"]
+
+
+def test_without_an_outcome_nothing_is_filled_in():
+    assert outcomes.filled(Situation({}, Facts(), "2025-06-30T12:00:00Z", "Practitioner/1", None)) == ("", {})

@@ -198,3 +198,19 @@ def test_junk_in_any_place_is_refused_or_read_but_never_breaks(junk: object):
     assert len(texts) > 40
     assert any(texts)
     assert not any("Kanarifugl" in text for text in texts)
+
+
+def test_a_story_that_breaks_a_rule_of_a_record_is_not_lived():
+    """gol-1, V-12, V-18"""
+    goal = {"client": "@river", "lifecycle": "active", "description": "Kanarifugl walks", "targets": [{"value": {"text": "walks"}}]}
+    for entry, rule in (
+        (saved("goal", "walks", **goal), "goal_target_invalid"),
+        (
+            saved("advocacy", "word", client="@river", status="completed", kind="advocacy", issue="Kanarifugl", at="2025-04-16"),
+            "date_invalid",
+        ),
+    ):
+        with pytest.raises(RuleViolated) as refused:
+            list(replay(parse(told(entry))))
+        assert refused.value.code == rule
+        assert "Kanarifugl" not in refused.value.text

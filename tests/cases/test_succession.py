@@ -167,3 +167,14 @@ def test_a_late_first_service_of_an_intensive_case_is_worth_a_warning():
     assert [alert.code for alert in alerts(now(case))] == ["late_start"]
     soon = {"a": {"status": "fulfilled", "start": "2025-04-30T10:00:00Z"}}
     assert alerts(now(case, appointment=soon)) == []
+
+
+def test_a_contact_that_is_overdue_is_worth_a_warning_for_each_who_should_have_been_heard():
+    """V-13, P-26"""
+    history = [{"step": "implementation", "period": {"start": "2025-04-01T08:00:00Z"}}]
+    case = {"step": "implementation", "tier": "high", "models": [{"model": "strengths_based"}], "status_history": history}
+    heard = {"a": {"source": "client", "status": "completed", "occurred_at": "2025-04-24T10:00:00Z"}}
+    told = [alert.text for alert in alerts(now(case, follow_up=heard)) if alert.code == "contact_overdue"]
+    assert told == ["Since 2025-04-08 a contact is due with: support_network."]
+    heard["a"]["occurred_at"] = "2025-04-23T10:00:00Z"
+    assert len([alert for alert in alerts(now(case, follow_up=heard)) if alert.code == "contact_overdue"]) == 2

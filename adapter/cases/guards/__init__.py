@@ -5,7 +5,7 @@ The names are those of DOMAIN §3.3 and §3.5. The rules of a single record are 
 """
 
 from adapter.cases.facts import Situation
-from adapter.cases.guards import asking, closing, doing, opening, planning, understanding
+from adapter.cases.guards import again, asking, closing, doing, opening, planning, understanding
 from adapter.cases.guards.findings import Check
 
 GUARDS: dict[str, tuple[str, Check]] = {
@@ -49,6 +49,25 @@ GUARDS: dict[str, tuple[str, Check]] = {
     "window": ("window_closed", closing.window_open),
     "recent": ("too_late", opening.recently_closed),
     "close reason": ("reason_missing", closing.close_reason_given),
+    "screened again": (
+        "not_renewed",
+        again.made("screening", "completed_at", "screening", "A screening since the case was reopened is needed."),
+    ),
+    "assessed again": (
+        "not_renewed",
+        again.made("assessment", "effective_at", "screening", "An assessment since the case was reopened is needed."),
+    ),
+    "risk again": (
+        "not_renewed",
+        again.made("risk_evaluation", "at", "risk_evaluation", "A risk evaluation since the case came back is needed."),
+    ),
+    "planned again": ("not_renewed", again.planned),
+    "adjusted again": ("not_renewed", again.adjusted),
+    "heard again": ("not_renewed", again.heard),
+    "reviewed again": (
+        "not_renewed",
+        again.made("outcome", "reviewed_at", "planning", "A review of outcomes since the case came back is needed."),
+    ),
 }
 """By name: the stable code of the rule, and its check."""
 
