@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,11 +23,36 @@ from adapter.store.embedded import embedded_store
 os.environ["TZ"] = "America/St_Johns"
 time.tzset()
 
+# A shell has what it starts in the background ignore Ctrl-C, and the commands that tests start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100)
 hypothesis.settings.load_profile("ci")
 
 CANARY = "kanarifugl"
 """The family name of every synthetic person, and a word in every synthetic note: where it appears, patient data would."""
+
+
+PATIENCE = 900
+"""Seconds that one test may take: the slowest takes a tenth of that. Those against real servers may take four times as long."""
+
+
+@pytest.fixture(autouse=True)
+def bounded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that waits for what does not come, in whatever call that is; the traceback shows which."""
+    limit = PATIENCE * (4 if request.node.get_closest_marker("live") else 1)
+
+    def fail(*_: object) -> None:
+        pytest.fail(f"It has taken more than {limit} s: what it waits for does not come.")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

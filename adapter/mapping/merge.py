@@ -5,7 +5,7 @@ Works on raw JSON, so elements that no record knows merge by the same rules as t
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -122,6 +122,11 @@ def merge(
 def diff(old: Raw, new: Raw) -> list[Change]:
     """The elements in which `new` (given as `ours`) differs from `old` (given as `base`), as deep as lists can be matched by key."""
     return list(_diff("", _content(old), _content(new)))
+
+
+def diff_there(old: Raw, new: Raw) -> list[Change]:
+    """The elements in which `new`, a remote's (given as `theirs`), differs from `old` (given as `base`); ours has none of them."""
+    return [replace(change, ours=None, theirs=change.ours) for change in diff(old, new)]
 
 
 def _diff(path: str, old: Any, new: Any) -> Iterator[Change]:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from adapter.fhir.client import FhirClient
+from adapter.sync.bridge import Bridge
+from adapter.sync.remotes.remote import Remote
 from tests.chaos.edits import Edit, Ledger, at, put
-from tests.chaos.judge import Dispute, different, lost
+from tests.chaos.judge import Dispute, different, disputes, lost
 from tests.chaos.run import run
+from tests.chaos.sides import SYSTEM, TYPES, Hospital, Manager
 from tests.sync.hospital import hospital_server
 
 
@@ -16,6 +20,24 @@ def test_after_a_storm_nothing_is_lost_or_doubled_and_all_sides_are_the_same(new
     assert verdict.problems == []
     assert verdict.ledger.counts["edited"]
     assert verdict.counts["syncs"]
+
+
+def test_what_both_case_managers_deleted_and_the_hospital_edited_is_in_dispute(new_database: Callable[[], Any]) -> None:
+    with hospital_server(new_database()) as url, FhirClient(url) as client:
+        managers = [Manager(name, Bridge(new_database())) for name in ("north", "south")]
+        named = [{"system": SYSTEM, "value": "Observation 1"}]
+        client.create({"resourceType": "Observation", "status": "final", "code": {"text": "Kanarifugl"}, "identifier": named})
+        for each in managers:
+            each.bridge.remotes.add(Remote("hospital", url, types=TYPES))
+            each.bridge.sync("hospital")
+            each.delete(each.all()[0])
+        [raw] = Hospital(client).all()
+        Hospital(client).update({**raw, "valueString": "Kanarifugl m1"})
+        for each in managers:
+            each.bridge.sync("hospital")
+            found = disputes([each.bridge], {}, {})["Observation 1"]
+            assert found.open
+            assert "Kanarifugl m1" in found.texts
 
 
 PLACE = ("title",)

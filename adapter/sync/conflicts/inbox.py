@@ -10,7 +10,7 @@ from adapter.clock import Clock
 from adapter.errors import Conflict, Invalid, NotFound
 from adapter.fhir.resource import dumps, parse, same
 from adapter.mapping.merge import Change as Difference
-from adapter.mapping.merge import diff, merge
+from adapter.mapping.merge import diff, diff_there, merge
 from adapter.store.documents import Change, Document, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
@@ -134,7 +134,7 @@ class Conflicts:
         """The elements in conflict, with what ours says now."""
         base, theirs = agreed_before(self._repository, stored, found), parse(found["theirs"]) if found["theirs"] else None
         if stored.deleted:
-            return diff(base.theirs, theirs or {})
+            return diff_there(base.theirs, theirs or {})
         if theirs is None:
             return diff(base.ours, stored.raw)
         return merge(base, stored.raw, theirs, decisions=ruled(found)).conflicts

@@ -9,7 +9,7 @@ from adapter.fhir.client import FhirClient
 from adapter.fhir.exchange import Params
 from adapter.fhir.resource import Raw, content, same, version_of
 from adapter.mapping.derived import is_derived
-from adapter.mapping.merge import Base, diff, merge
+from adapter.mapping.merge import Base, diff, diff_there, merge
 from adapter.store.documents import UNSYNCED, Link, Stored
 from adapter.store.repository import Repository
 from adapter.sync.base import agreed, first_version, taken, unsent
@@ -163,7 +163,7 @@ class Puller:
         if same(content(base.theirs), content(theirs)):
             return replace(entry, action="link")
         if stored.deleted:
-            changes = tuple(diff(base.theirs, theirs))
+            changes = tuple(diff_there(base.theirs, theirs))
             return replace(entry, action="conflict", reason="deleted here, edited there", changes=changes)
         return self._merged(entry, stored, base)
 

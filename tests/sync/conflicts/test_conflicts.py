@@ -189,6 +189,8 @@ def test_deleted_here_and_edited_there_is_a_conflict_and_can_be_decided_both_way
     world.sync()
     id, found = only(world)
     assert found["reason"] == "deleted here, edited there"
+    [row] = found["rows"]
+    assert (row["path"], row["base"], row["ours"], row["theirs"]) == ("birthDate", "1950-01-01", None, THEIRS)
     world.bridge.conflicts.resolve(id, {"*": winner}, by="supervisor")
     assert world.sync().clean
     assert world.bridge.repository.find("Patient", ours.id).deleted is deleted

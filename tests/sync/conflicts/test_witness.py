@@ -6,8 +6,8 @@ import pytest
 
 from adapter.mapping.merge import Base, merge
 from adapter.sync.conflicts.witness import TIE, Past, Signed, Version, later
+from tests.sync.conflicts.test_conflicts import OURS, THEIRS, clock, dates, only, settings
 from tests.sync.faulty import Proxy, says
-from tests.sync.test_conflicts import OURS, THEIRS, clock, dates, only, settings
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 BASE = {"resourceType": "Patient", "gender": "unknown", "birthDate": "1950"}

@@ -13,11 +13,12 @@ from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.loading import files
 from adapter.sync.loading import load as loading
-from adapter.sync.loading.files import MB, resources
+from adapter.sync.loading.files import resources
 from adapter.sync.loading.load import load
+from adapter.sync.loading.stretches import MB
 from tests.cli.conftest import ndjson, patient
 
-SYNTHEA = Path(__file__).parents[2] / "fixtures" / "fhir" / "synthea"
+SYNTHEA = Path(__file__).parents[3] / "fixtures" / "fhir" / "synthea"
 
 
 @pytest.fixture

@@ -21,16 +21,18 @@ from adapter.store.state import State
 from adapter.store.verify import verify
 from adapter.sync import lease
 from adapter.sync.loading import load as loading
-from adapter.sync.loading.files import LIMIT, MB, fingerprint, resources
+from adapter.sync.loading import stretches as cutting
+from adapter.sync.loading.files import LIMIT, resources
 from adapter.sync.loading.imports import Import, name_of
 from adapter.sync.loading.load import load
 from adapter.sync.loading.seen import seen
+from adapter.sync.loading.stretches import MB, stretch_at, stretches
 from tests.cli.conftest import ndjson, patient
 
-SYNTHEA = Path(__file__).parents[2] / "fixtures" / "fhir" / "synthea"
+SYNTHEA = Path(__file__).parents[3] / "fixtures" / "fhir" / "synthea"
 KILLS = 6
 PATIENCE = 120
-KEPT = ("imports", "import_files", "import_faults")
+KEPT = ("imports", "import_stretches", "import_faults")
 
 
 @pytest.fixture
@@ -41,6 +43,12 @@ def repository(database) -> Repository:
 @pytest.fixture
 def small_batches(monkeypatch) -> None:
     monkeypatch.setattr(loading, "BATCH", 5)
+
+
+@pytest.fixture
+def cut(monkeypatch) -> None:
+    """A file is cut every kilobyte."""
+    monkeypatch.setattr(cutting, "_LEAST", 1000)
 
 
 class Stopped(BaseException):
@@ -107,7 +115,7 @@ def test_an_import_killed_again_and_again_ends_like_one_in_one_go(new_database, 
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def done() -> int:
-        return sum(kept["done"] for _, kept in state.all("import_files"))
+        return sum(kept["done"] for _, kept in state.all("import_stretches"))
 
     in_the_midst = 0
     for _ in range(KILLS):
@@ -186,6 +194,37 @@ def test_a_file_that_changed_since_starts_anew_and_the_others_go_on(repository, 
     assert second.exists()
 
 
+def test_an_import_of_a_large_file_that_was_stopped_goes_on_in_its_stretch_and_tells_all_of_the_file(
+    repository, tmp_path, small_batches, cut
+):
+    path = ndjson(tmp_path / "a.ndjson", *patients(*range(17)), "{", *patients(*range(17, 40)), "{")
+    assert len(stretches(path)) == 9
+    with pytest.raises(Stopped):
+        load(repository, [path], progress=stop_after(20))
+    assert 20 <= len(content(repository)) < 40
+    told: list[tuple[str, int, int]] = []
+    report = load(repository, [path], progress=lambda *what: told.append(what))
+    assert (report.created, report.unchanged, [bad.place.line for bad in report.bad]) == ({"Patient": 40}, {}, [18, 42])
+    assert told[-1] == ("import a.ndjson", 42, 42)
+    assert left(repository) == 0
+
+
+def test_of_a_large_file_that_changed_since_what_is_the_same_goes_on(repository, tmp_path, small_batches, cut):
+    path = ndjson(tmp_path / "a.ndjson", *patients(0, language="nb"), *patients(*range(1, 40)))
+    with pytest.raises(Stopped):
+        load(repository, [path], progress=stop_after(20))
+    there = len(content(repository))
+    ndjson(path, *patients(0, language="nn"), *patients(*range(1, 40)))
+    anew = stretches(path)[0].lines
+    said: list[str] = []
+    report = load(repository, [path], say=said.append)
+    assert [f"{path} is not the file that it was" in line for line in said] == [True, False]
+    assert 1 < anew < there
+    assert (report.updated, report.unchanged, report.bad) == ({"Patient": 1}, {"Patient": anew - 1}, [])
+    assert report.created == {"Patient": 40 - anew}
+    assert repository.read("Patient", "p000").raw["language"] == "nn"
+
+
 def test_what_came_before_the_stop_counts_as_come(repository, tmp_path, small_batches):
     rows = [*patients(*range(10)), *patients(0), *patients(1, gender="male"), *patients(*range(10, 20))]
     with pytest.raises(Stopped):
@@ -262,20 +301,20 @@ def test_a_batch_holds_no_more_text_than_it_may(repository, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("name", "text", "lines"), [("a.ndjson", b"{}\n{}\n{}", 3), ("a.ndjson", b"{}\n", 1), ("a.json", b"{}\n", 0)])
-def test_a_fingerprint_counts_lines_and_tells_files_apart(tmp_path, name, text, lines):
+def test_a_stretch_counts_lines_and_tells_files_apart(tmp_path, name, text, lines):
     path = tmp_path / name
     path.write_bytes(text)
-    first = fingerprint(path)
+    first = stretch_at(path)
     assert first
     assert (first.size, first.lines) == (len(text), lines)
     path.write_bytes(text.replace(b"{}", b"[]", 1))
-    assert fingerprint(path) != first
+    assert stretch_at(path) != first
 
 
 def test_a_packed_file_is_counted_as_far_as_it_can_be_read(tmp_path):
     path = tmp_path / "a.ndjson.gz"
     path.write_bytes(gzip.compress(b"{}\n" * 50)[:-8])
-    found = fingerprint(path)
+    found = stretch_at(path)
     assert found
     assert found.lines in (0, 50)
 

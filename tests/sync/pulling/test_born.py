@@ -10,17 +10,10 @@ from adapter.clock import utc_now
 from adapter.sync.edge import with_own_id
 from adapter.sync.pushing.dead import Letters
 from tests.sync.faulty import Exchange, Proxy
-from tests.sync.hospital import hospital_server
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 
 TYPES = ("Patient", "Goal")
-
-
-@pytest.fixture
-def proxy(new_database: Callable[[], Any]) -> Iterator[Proxy]:
-    with hospital_server(new_database()) as url, Proxy(url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from adapter.clock import utc_now
 from adapter.errors import Invalid, RemoteFatal, RemoteTemporary
 from adapter.fhir.bulk import Running
 from adapter.sync.pulling import export as exports
-from tests.sync.exporting import SIZE, TYPES, Scene, exporting, same_by_search, settings
 from tests.sync.faulty import Exchange, says
+from tests.sync.pulling.exporting import SIZE, TYPES, Scene, exporting, same_by_search, settings
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from adapter.store.documents import Change
 from adapter.sync.edge import with_own_id
 from tests.sync.bulk_server import Made, ndjson
-from tests.sync.exporting import SIZE, Scene, exporting, settings
+from tests.sync.pulling.exporting import SIZE, Scene, exporting, settings
 
 
 @pytest.fixture

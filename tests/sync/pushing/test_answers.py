@@ -1,5 +1,6 @@
 """What becomes of a push's answers that say too little, come beside failures, or come too late."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,26 +8,15 @@ import pytest
 
 from adapter.errors import RemoteFatal, RemoteTemporary
 from adapter.fhir.client import FhirClient
-from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.sync.pushing.dead import Letters
-from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Exchange, Fault, Proxy, changes, commits_and_drops, says
-from tests.sync.hospital import hospital_server
+from tests.sync.pushing.scene import REFUSED
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
 PERSON = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
-
-
-@pytest.fixture
-def proxy(new_database: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    def quick(self: Remote, kind: Callable[..., FhirClient] = FhirClient, **options: Any) -> FhirClient:
-        return kind(self.url, **{**options, "retry": RetryPolicy(attempts=2, base=0.01)})
-
-    monkeypatch.setattr(Remote, "client", quick)
-    with hospital_server(new_database()) as url, Proxy(url) as made:
-        yield made
 
 
 @pytest.fixture
@@ -172,6 +162,59 @@ def test_what_is_deleted_there_before_it_is_read_back_does_not_keep_the_others(s
     proxy.mend()
     assert side.sync().pulled.total("delete") == 1
     assert sum(not stored.deleted for stored in side.bridge.repository.scan("Patient")) == 2
+
+
+def edits_before_it_is_read(proxy: Proxy, *, history: bool = True) -> Callable[[Exchange], None]:
+    """The hospital edits each of them before it is read for the first time; it may tell nothing of former versions."""
+    edited: set[str] = set()
+
+    def act(exchange: Exchange) -> None:
+        id = exchange.path.partition("/Patient/")[2].partition("/")[0]
+        if id not in edited:
+            edited.add(id)
+            with FhirClient(f"http://{proxy.behind.netloc}{proxy.behind.path}") as direct:
+                now = direct.read("Patient", id)
+                direct.update({**now.raw, "birthDate": "1950"}, if_match=str(now.version))
+        if "_history" in exchange.path and not history:
+            says(404, REFUSED)(exchange)
+        else:
+            exchange.answer(exchange.forward())
+
+    return act
+
+
+@pytest.mark.parametrize("history", [True, False], ids=["by the version that was made", "without a history"])
+def test_what_they_edit_before_it_is_read_back_is_not_taken_for_agreed_and_comes_here(side: World, proxy: Proxy, history: bool) -> None:
+    for id in ("one", "two"):
+        make(side, id)
+    read = Fault(edits_before_it_is_read(proxy, history=history), method="GET", path="/Patient/")
+    proxy.faults = [Fault(changes(says_no_body), method="POST", body='"Bundle"'), read]
+    assert side.sync(pull=False).pushed.total("create") == 2
+    assert read.struck >= 2
+    proxy.mend()
+    assert side.sync().clean
+    for stored in side.bridge.repository.scan("Patient"):
+        assert stored.raw["birthDate"] == side.hospital.read("Patient", there(side, stored.id)).raw["birthDate"] == "1950"
+
+
+def test_what_they_do_not_keep_of_what_was_sent_is_not_taken_for_an_edit_that_they_made_since(side: World, proxy: Proxy) -> None:
+    def does_not_keep(exchange: Exchange) -> None:
+        bundle = json.loads(exchange.sent)
+        for entry in bundle["entry"]:
+            del entry["resource"]["language"]
+        exchange.sent = json.dumps(bundle).encode()
+        changes(says_no_body)(exchange)
+
+    for id in ("one", "two"):
+        make(side, id, {**PERSON, "language": "nb"})
+    read = Fault(edits_before_it_is_read(proxy), method="GET", path="/Patient/")
+    proxy.faults = [Fault(does_not_keep, method="POST", body='"Bundle"'), read]
+    side.sync(pull=False)
+    assert read.struck >= 2
+    proxy.mend()
+    assert side.sync().clean
+    for stored in side.bridge.repository.scan("Patient"):
+        assert (stored.raw["language"], stored.raw["birthDate"]) == ("nb", "1950")
 
 
 def test_a_create_that_finds_one_which_is_deleted_before_it_is_read_does_not_keep_the_others(side: World, proxy: Proxy) -> None:

@@ -1,33 +1,20 @@
 """Edits that follow one whose answer was lost: what the hospital holds of us by then is known for ours, whatever became of it since."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.errors import RemoteTemporary
-from adapter.fhir.client import FhirClient
-from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change
 from adapter.sync.rehearsal.saved_plan import read as saved_plan
-from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy, commits_and_drops
-from tests.sync.hospital import hospital_server
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
 Raw = dict[str, Any]
-
-
-@pytest.fixture
-def proxy(new_database: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    def quick(self: Remote, kind: Callable[..., FhirClient] = FhirClient, **options: Any) -> FhirClient:
-        return kind(self.url, **{**options, "retry": RetryPolicy(attempts=2, base=0.01)})
-
-    monkeypatch.setattr(Remote, "client", quick)
-    with hospital_server(new_database()) as url, Proxy(url) as made:
-        yield made
 
 
 @pytest.fixture

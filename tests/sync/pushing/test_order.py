@@ -1,8 +1,8 @@
 """The order of a push: who is referred to first, circles together or cut where they can be, nobody twice."""
 
 from adapter.fhir.resource import check_structure
-from adapter.sync.plan import Entry
-from adapter.sync.pushing.order import batches, groups, in_phases, levels, ordered, targets
+from adapter.sync.plan import Entry, targets
+from adapter.sync.pushing.order import batches, groups, in_phases, levels, ordered
 
 
 def entry(type: str, id: str, *refers: str, action: str = "create", **elements: object) -> Entry:

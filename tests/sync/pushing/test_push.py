@@ -1,11 +1,7 @@
-"""Push in full: circles, Bundles of any size or none, one bad resource among many, PATCH, deletions, several requests at once.
-
-The hospital is this project's own server; a proxy makes of it what a test needs: one without transactions, or one that stumbles.
-"""
+"""How changes go to a remote that changes too: by PATCH or update, several requests at once, what was lost known again."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -13,345 +9,8 @@ import pytest
 
 from adapter.config import OWN_ID
 from adapter.errors import RemoteFatal, RemoteTemporary
-from adapter.fhir.client import FhirClient
-from adapter.fhir.retry import RetryPolicy
-from adapter.store.documents import Change
-from adapter.sync.bridge import Bridge
-from adapter.sync.certificates.certificate import Certificate
-from adapter.sync.pushing.dead import Letters
-from adapter.sync.remotes.remote import Remote
-from tests.sync.faulty import Exchange, Fault, Proxy, Reply, changes, drops, says
-from tests.sync.hospital import hospital_server
-
-REFUSED = json.dumps({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}).encode()
-PAGE = b"<html>Kanarifugl is logged out</html>"
-PERSON = {"resourceType": "Patient", "name": [{"family": "Kanarifugl"}]}
-
-
-class Scene:
-    """Our side, a proxy, and the hospital behind it."""
-
-    def __init__(self, database: Any, url: str) -> None:
-        self.bridge = Bridge(database)
-        self.hospital = FhirClient(url)
-        self.proxy = Proxy(url)
-
-    def knows(self, **settings: Any) -> None:
-        """The hospital, with these settings."""
-        self.bridge.remotes.add(Remote("hospital", self.proxy.url, **settings))
-
-    def make(self, type: str, id: str, **elements: Any) -> dict[str, Any]:
-        return self.bridge.repository.commit([Change(type, id, {"resourceType": type, **elements}, 0)])[0].raw
-
-    def people(self, number: int) -> list[str]:
-        return [self.make("Patient", f"made-here-{each}", name=PERSON["name"])["id"] for each in range(number)]
-
-    def edit(self, type: str, id: str, **elements: Any) -> None:
-        stored = self.bridge.repository.read(type, id)
-        new = {name: value for name, value in {**stored.raw, **elements}.items() if value is not None}
-        self.bridge.repository.commit([Change(type, id, new, stored.version)])
-
-    def delete(self, type: str, id: str) -> None:
-        stored = self.bridge.repository.read(type, id)
-        self.bridge.repository.commit([Change(type, id, None, stored.version)])
-
-    def push(self) -> Certificate:
-        return self.bridge.sync("hospital", pull=False, say=lambda _: None)
-
-    def pushed(self) -> dict[str, int]:
-        """What a push came to, without what was unchanged."""
-        found = Counter[str]()
-        for counts in self.push().pushed.counts.values():
-            found += counts
-        return {action: count for action, count in found.items() if action != "unchanged"}
-
-    def there(self, type: str, id: str) -> dict[str, Any]:
-        """The hospital's version of one of ours: there is exactly one."""
-        (found,) = [
-            raw
-            for page in self.hospital.search(type, {})
-            for raw in page.entries
-            if any(i["value"] == id for i in raw.get("identifier", ()))
-        ]
-        link = self.bridge.repository.read(type, id).link("hospital")
-        assert link
-        assert link.reference == f"{type}/{found['id']}"
-        return found
-
-    def owed(self) -> set[str]:
-        return {stored.reference for stored in self.bridge.repository.owed("hospital")}
-
-    def letters(self) -> dict[str | None, Any]:
-        return {letter.reference: letter for letter in Letters(self.bridge.state, self.bridge.clock).all()}
-
-    def writes(self) -> list[str]:
-        """The methods of the writes that reached the proxy, in their order."""
-        return [method for method, _ in self.proxy.seen if method not in ("GET", "HEAD")]
-
-
-@pytest.fixture
-def scene(database: Any, hospital_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    def quick(self: Remote, kind: Callable[..., FhirClient] = FhirClient, **options: Any) -> FhirClient:
-        return kind(self.url, **{**options, "retry": RetryPolicy(attempts=2, base=0.01)})
-
-    monkeypatch.setattr(Remote, "client", quick)
-    made = Scene(database, hospital_url)
-    with made.proxy, made.hospital:
-        yield made
-
-
-@pytest.fixture
-def hospital_url(new_database: Callable[[], Any]) -> Iterator[str]:
-    with hospital_server(new_database()) as url:
-        yield url
-
-
-def lacking(*interactions: str) -> Fault:
-    """The hospital does not claim these, of the system or of any type."""
-
-    def cut(raw: dict[str, Any]) -> None:
-        rest = raw["rest"][0]
-        for claim in (rest, *rest["resource"]):
-            claim["interaction"] = [each for each in claim["interaction"] if each["code"] not in interactions]
-
-    return Fault(changes(cut), method="GET", path="metadata")
-
-
-WAYS = {"transactions": (), "batches": ("transaction",), "single requests": ("transaction", "batch")}
-
-
-def circle(scene: Scene, length: int = 2) -> list[str]:
-    """Service requests each of which replaces the next one, and a plan that holds the first and is its basis; all about one patient."""
-    subject = {"reference": "Patient/made-here-0"}
-    scene.people(1)
-    ids = [f"order-{each}" for each in range(length - 1)]
-    for place, id in enumerate(ids):
-        following = {"replaces": [{"reference": f"ServiceRequest/{ids[place + 1]}"}]} if place + 1 < len(ids) else {}
-        basis = {} if following else {"basedOn": [{"reference": "CarePlan/plan", "display": "note (Kanarifugl)"}]}
-        scene.make("ServiceRequest", id, status="active", intent="order", subject=subject, **following, **basis)
-    activity = [{"reference": {"reference": f"ServiceRequest/{ids[0]}"}}, {"detail": {"status": "not-started"}}]
-    scene.make("CarePlan", "plan", status="active", intent="plan", subject=subject, activity=activity)
-    return ids
-
-
-def assert_circle_is_there(scene: Scene, ids: list[str]) -> None:
-    orders = [scene.there("ServiceRequest", id) for id in ids]
-    plan = scene.there("CarePlan", "plan")
-    assert plan["activity"] == [{"reference": {"reference": f"ServiceRequest/{orders[0]['id']}"}}, {"detail": {"status": "not-started"}}]
-    for order, following in zip(orders, orders[1:], strict=False):
-        assert order["replaces"] == [{"reference": f"ServiceRequest/{following['id']}"}]
-    assert orders[-1]["basedOn"] == [{"reference": f"CarePlan/{plan['id']}", "display": "note (Kanarifugl)"}]
-    assert scene.owed() == set()
-    assert scene.pushed() == {}
-
-
-def test_a_circle_goes_in_one_transaction(scene: Scene) -> None:
-    scene.knows()
-    ids = circle(scene)
-    assert scene.pushed() == {"create": 3}
-    assert scene.writes() == ["POST"]
-    assert_circle_is_there(scene, ids)
-
-
-@pytest.mark.parametrize("way", ["batches", "single requests"])
-def test_without_transactions_a_circle_goes_in_two_phases(scene: Scene, way: str) -> None:
-    scene.knows()
-    scene.proxy.faults = [lacking(*WAYS[way])]
-    ids = circle(scene, 3)
-    assert scene.pushed() == {"create": 4}
-    assert scene.writes().count("PUT") == 1
-    assert_circle_is_there(scene, ids)
-
-
-def test_a_circle_larger_than_a_bundle_goes_in_two_phases(scene: Scene) -> None:
-    scene.knows(bundle_size=3)
-    ids = circle(scene, 5)
-    assert scene.pushed() == {"create": 6}
-    assert_circle_is_there(scene, ids)
-
-
-def test_a_push_that_dies_between_the_phases_finishes_the_circle_later(scene: Scene) -> None:
-    scene.knows()
-    scene.proxy.faults = [lacking("transaction", "batch"), Fault(drops, method="PUT")]
-    ids = circle(scene)
-    with pytest.raises(RemoteTemporary):
-        scene.push()
-    assert len(scene.owed()) == 1
-    scene.proxy.mend()
-    assert scene.pushed() == {"update": 1}
-    assert_circle_is_there(scene, ids)
-
-
-def test_a_pull_between_the_phases_takes_nothing_away(scene: Scene) -> None:
-    scene.knows()
-    scene.proxy.faults = [lacking("transaction", "batch"), Fault(drops, method="PUT")]
-    ids = circle(scene)
-    with pytest.raises(RemoteTemporary):
-        scene.push()
-    scene.proxy.mend()
-    scene.bridge.sync("hospital", push=False, say=lambda _: None)
-    assert scene.pushed() == {"update": 1}
-    assert_circle_is_there(scene, ids)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_what_is_referred_to_is_there_first_and_one_refusal_stops_only_those_that_need_it(scene: Scene, way: str) -> None:
-    """The hospital's own validation refuses a status that R4 does not have; in a batch its answer as a whole is 200."""
-    scene.knows(bundle_size=4)
-    scene.proxy.faults = [lacking(*WAYS[way])]
-    people = scene.people(3)
-    for person in people:
-        about = {"subject": {"reference": f"Patient/{person}"}, "intent": "plan", "title": "note (Kanarifugl)"}
-        scene.make("CarePlan", f"of-{person}", status="nonsense" if person == people[1] else "active", **about)
-        scene.make("CarePlan", f"from-{person}", status="active", basedOn=[{"reference": f"CarePlan/of-{person}"}], **about)
-    assert scene.pushed() == {"create": 7, "dead": 1, "skip": 1}
-    (letter,) = scene.letters().values()
-    assert (letter.reference, letter.status, letter.temporary) == (f"CarePlan/of-{people[1]}", 400, False)
-    assert [path for _, _, path in letter.issues] == ["Bundle.entry[1]" if way == "batches" else "CarePlan.status"]
-    assert scene.owed() == {f"CarePlan/{about}-{people[1]}" for about in ("of", "from")}
-    scene.edit("CarePlan", f"of-{people[1]}", status="active")
-    assert scene.pushed() == {"create": 2}
-    assert scene.letters() == {}
-    assert scene.pushed() == {}
-
-
-def test_what_was_refused_before_goes_alone(scene: Scene) -> None:
-    scene.knows()
-    people = scene.people(4)
-    scene.proxy.fault(says(422, REFUSED), method="POST", body=people[2])
-    assert scene.pushed() == {"create": 3, "dead": 1}
-    for person in people[:2]:
-        scene.edit("Patient", person, gender="other")
-    before = len(scene.writes())
-    assert scene.pushed() == {"update": 2, "dead": 1}
-    assert scene.writes()[before:].count("POST") == 2, "its own, and a transaction of the others"
-
-
-@pytest.mark.parametrize("status", [500, 502, 504])
-def test_one_resource_over_which_the_remote_stumbles_does_not_keep_the_others(scene: Scene, status: int) -> None:
-    scene.knows()
-    people = scene.people(5)
-    scene.proxy.fault(says(status, REFUSED), method="POST", body=people[3])
-    assert scene.pushed() == {"create": 4, "dead": 1}
-    (letter,) = scene.letters().values()
-    assert (letter.reference, letter.status, letter.temporary) == (f"Patient/{people[3]}", status, True)
-    scene.proxy.mend()
-    assert scene.pushed() == {"create": 1}
-    assert scene.letters() == {}
-
-
-def test_a_web_page_for_one_resource_does_not_keep_the_others(scene: Scene) -> None:
-    """What stands before a server may dislike one body: the others show that it is not about all."""
-    scene.knows()
-    people = scene.people(5)
-    scene.proxy.fault(says(403, PAGE, "text/html"), method="POST", body=people[4])
-    assert scene.pushed() == {"create": 4, "dead": 1}
-    assert [*scene.letters()] == [f"Patient/{people[4]}"]
-
-
-def test_a_type_that_we_may_not_write_does_not_keep_the_others(scene: Scene) -> None:
-    """B-05"""
-    scene.knows()
-    subject = {"subject": {"reference": f"Patient/{scene.people(1)[0]}"}}
-    for number in range(5):
-        scene.make("Goal", f"goal-{number}", lifecycleStatus="active", description={"text": "note (Kanarifugl)"}, **subject)
-        scene.make("Observation", f"seen-{number}", status="final", code={"text": "note (Kanarifugl)"}, **subject)
-    scene.proxy.fault(says(403, REFUSED), method="POST", body="lifecycleStatus")
-    assert scene.pushed() == {"create": 6, "dead": 5}
-    assert {letter.status for letter in scene.letters().values()} == {403}
-
-
-def test_a_type_that_the_remote_does_not_have_is_skipped_and_reported_and_the_rest_succeeds(scene: Scene) -> None:
-    """B-05"""
-
-    def cut(raw: dict[str, Any]) -> None:
-        raw["rest"][0]["resource"] = [each for each in raw["rest"][0]["resource"] if each["type"] != "RiskAssessment"]
-
-    scene.knows()
-    scene.proxy.faults = [Fault(changes(cut), method="GET", path="metadata")]
-    (person,) = scene.people(1)
-    subject = {"subject": {"reference": f"Patient/{person}"}}
-    scene.make("RiskAssessment", "risk", status="final", **subject)
-    scene.make("Goal", "goal", lifecycleStatus="active", description={"text": "note (Kanarifugl)"}, **subject)
-    certificate = scene.push()
-    assert certificate.pushed.reasons["skip: the remote does not create RiskAssessment"] == 1
-    assert (scene.there("Goal", "goal")["lifecycleStatus"], [*scene.hospital.search("RiskAssessment", {})][0].entries) == ("active", [])
-
-
-def test_a_deletion_is_not_asked_of_a_remote_that_does_not_delete(scene: Scene) -> None:
-    scene.knows()
-    scene.proxy.faults = [lacking("delete")]
-    (person,) = scene.people(1)
-    scene.push()
-    scene.delete("Patient", person)
-    certificate = scene.push()
-    assert certificate.pushed.reasons["skip: the remote does not delete Patient"] == 1
-    assert "DELETE" not in scene.writes()
-
-
-FOR_ALL = {
-    "a web page instead of an answer": (says(200, PAGE, "text/html"), RemoteFatal),
-    "a web page with 404": (says(404, PAGE, "text/html"), RemoteFatal),
-    "a web page with 500": (says(500, PAGE, "text/html"), RemoteTemporary),
-    "403 in FHIR": (says(403, REFUSED), RemoteFatal),
-    "401": (says(401, REFUSED), RemoteFatal),
-    "503": (says(503, REFUSED), RemoteTemporary),
-}
-
-
-@pytest.mark.parametrize("number", [1, 7])
-@pytest.mark.parametrize("fault", FOR_ALL)
-def test_a_remote_that_refuses_whatever_it_is_sent_ends_the_run_and_nothing_is_set_aside(scene: Scene, fault: str, number: int) -> None:
-    scene.knows()
-    act, error = FOR_ALL[fault]
-    people = scene.people(number)
-    scene.proxy.fault(act, method="POST")
-    with pytest.raises(error):
-        scene.push()
-    assert scene.letters() == {}
-    assert scene.owed() == {f"Patient/{person}" for person in people}
-    scene.proxy.mend()
-    assert scene.pushed() == {"create": number}
-
-
-def test_a_remote_that_is_down_is_not_a_reason_to_set_anything_aside(scene: Scene) -> None:
-    scene.knows()
-    people = scene.people(3)
-    scene.proxy.faults = [Fault(says(500, REFUSED), method="POST"), Fault(says(500, REFUSED), method="GET", path="metadata", skip=1)]
-    with pytest.raises(RemoteTemporary):
-        scene.push()
-    assert (scene.letters(), len(scene.owed())) == ({}, len(people))
-    assert scene.writes() == ["POST"] * 2, "asked twice, then not divided"
-
-
-def too_large(limit: int) -> Callable[[Exchange], None]:
-    """More entries than so many in a Bundle are refused by size."""
-
-    def act(exchange: Exchange) -> None:
-        entries = json.loads(exchange.sent).get("entry", ())
-        exchange.answer(Reply(413) if len(entries) > limit else exchange.forward())
-
-    return act
-
-
-def test_a_bundle_that_is_too_large_is_halved_and_the_size_is_remembered(scene: Scene) -> None:
-    scene.knows(bundle_size=16)
-    scene.people(32)
-    scene.proxy.fault(too_large(4), method="POST")
-    assert scene.pushed() == {"create": 32}
-    assert len(scene.writes()) == 2 + 8, "two refused by size, then eight of four"
-
-
-def test_a_bundle_that_only_its_halves_are_taken_of_was_too_large_too(scene: Scene) -> None:
-    def act(exchange: Exchange) -> None:
-        large = len(json.loads(exchange.sent).get("entry", ())) > 8
-        exchange.answer(Reply(400, REFUSED, {"Content-Type": "application/fhir+json"}) if large else exchange.forward())
-
-    scene.knows(bundle_size=16)
-    scene.people(48)
-    scene.proxy.fault(act, method="POST")
-    assert scene.pushed() == {"create": 48}
-    assert len(scene.writes()) == 1 + 6
+from tests.sync.faulty import Exchange, Fault, Reply, commits_and_drops, says
+from tests.sync.pushing.scene import PERSON, REFUSED, Scene, lacking
 
 
 @pytest.mark.parametrize("way", ["by setting", "as all it can do"])
@@ -433,87 +92,6 @@ def test_a_remote_without_versions_is_read_and_compared_before_each_change(scene
     assert scene.there("Patient", still)["birthDate"] == "1960"
 
 
-def diagnosis(scene: Scene) -> None:
-    subject = {"reference": "Patient/made-here-0"}
-    scene.people(1)
-    clinical = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
-    scene.make("Condition", "condition", subject=subject, clinicalStatus=clinical)
-    scene.make("CarePlan", "plan", status="active", intent="plan", subject=subject, title="note (Kanarifugl)")
-    scene.push()
-
-
-@pytest.mark.parametrize("writes", ["update", "patch"])
-def test_what_is_deleted_here_is_entered_in_error_there_where_that_is_set(scene: Scene, writes: str) -> None:
-    scene.knows(deletes="entered-in-error", writes=writes)
-    diagnosis(scene)
-    for type, id in (("Condition", "condition"), ("CarePlan", "plan"), ("Patient", "made-here-0")):
-        scene.delete(type, id)
-    certificate = scene.push()
-    assert {type: dict(counts) for type, counts in certificate.pushed.counts.items()} == {
-        "Condition": {"delete": 1},
-        "CarePlan": {"delete": 1},
-        "Patient": {"skip": 1},
-    }
-    assert certificate.pushed.reasons["skip: deleted here; a Patient has no status that says entered-in-error"] == 1
-    (plan,) = [raw for page in scene.hospital.search("CarePlan", {}) for raw in page.entries]
-    assert (plan["status"], plan["title"]) == ("entered-in-error", "note (Kanarifugl)")
-    (condition,) = [raw for page in scene.hospital.search("Condition", {}) for raw in page.entries]
-    assert condition["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
-    assert "clinicalStatus" not in condition
-    assert scene.owed() == {"Patient/made-here-0"}
-    assert scene.bridge.sync("hospital", say=lambda _: None).clean
-    assert scene.bridge.repository.find("CarePlan", "plan").deleted
-    assert plan["meta"]["versionId"] == "2"
-
-
-def test_what_they_edit_after_we_entered_it_in_error_is_a_conflict(scene: Scene) -> None:
-    scene.knows(deletes="entered-in-error")
-    diagnosis(scene)
-    scene.delete("CarePlan", "plan")
-    scene.push()
-    (plan,) = [raw for page in scene.hospital.search("CarePlan", {}) for raw in page.entries]
-    scene.hospital.update({**plan, "status": "active"}, if_match=plan["meta"]["versionId"])
-    scene.bridge.sync("hospital", say=lambda _: None)
-    ((_, conflict),) = scene.bridge.conflicts.all()
-    assert (conflict["reference"], conflict["reason"]) == ("CarePlan/plan", "deleted here, edited there")
-
-
-def test_a_deletion_is_kept_from_a_remote_whose_settings_say_never(scene: Scene) -> None:
-    scene.knows(deletes="never")
-    diagnosis(scene)
-    scene.delete("CarePlan", "plan")
-    assert scene.pushed() == {"skip": 1}
-    assert [raw["status"] for page in scene.hospital.search("CarePlan", {}) for raw in page.entries] == ["active"]
-    scene.bridge.remotes.change("hospital", {"deletes": "delete"})
-    assert scene.pushed() == {"delete": 1}
-    assert scene.hospital.count("CarePlan", {}) == 0
-
-
-@pytest.mark.parametrize("way", ["transactions", "single requests"])
-def test_who_refers_is_deleted_before_who_is_referred_to(scene: Scene, way: str) -> None:
-    scene.knows()
-    scene.proxy.faults = [lacking(*WAYS[way])]
-    diagnosis(scene)
-    for type, id in (("Patient", "made-here-0"), ("CarePlan", "plan"), ("Condition", "condition")):
-        scene.delete(type, id)
-    assert scene.pushed() == {"delete": 3}
-    deleted = [path.split("/")[2] for method, path in scene.proxy.seen if method == "DELETE"]
-    assert deleted[-1] == "Patient"
-    assert scene.owed() == set()
-
-
-def test_a_circle_is_deleted_in_one_transaction(scene: Scene) -> None:
-    scene.knows()
-    ids = circle(scene)
-    scene.push()
-    before = len(scene.writes())
-    for type, id in (("ServiceRequest", ids[0]), ("CarePlan", "plan")):
-        scene.delete(type, id)
-    assert scene.pushed() == {"delete": 2}
-    assert scene.writes()[before:] == ["POST"]
-    assert [scene.hospital.count(type, {}) for type in ("ServiceRequest", "CarePlan")] == [0, 0]
-
-
 def test_an_update_whose_answer_was_lost_is_known_again_and_not_made_twice(scene: Scene) -> None:
     def loses(exchange: Exchange) -> None:
         exchange.forward()
@@ -591,6 +169,27 @@ def test_a_reference_to_what_is_not_here_stays_as_the_remote_has_it(scene: Scene
     scene.push()
     raw = scene.hospital.read("Observation", there).raw
     assert (raw["valueString"], raw["subject"]) == ("Kanarifugl", body["subject"])
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["it was made by a push whose answer was lost", "it is there"])
+def test_a_reference_to_what_is_not_here_that_they_add_before_we_write_stays_as_they_have_it(scene: Scene, lost: bool) -> None:
+    scene.knows(types=("Patient",))
+    [id] = scene.people(1)
+    if lost:
+        scene.proxy.fault(commits_and_drops, method="POST", times=2)
+        with pytest.raises(RemoteTemporary):
+            scene.push()
+    else:
+        scene.push()
+    [there] = [raw for page in scene.hospital.search("Patient", {}) for raw in page.entries]
+    doctor = scene.hospital.create({"resourceType": "Practitioner", "name": PERSON["name"]}).id
+    theirs = {"generalPractitioner": [{"reference": f"Practitioner/{doctor}"}]}
+    scene.hospital.update({**there, **theirs}, if_match=there["meta"]["versionId"])
+    scene.edit("Patient", id, gender="female")
+    scene.push()
+    raw = scene.there("Patient", id)
+    assert (raw["gender"], raw["generalPractitioner"]) == ("female", theirs["generalPractitioner"])
+    assert scene.owed() == set()
 
 
 @pytest.mark.parametrize("size", [1, 5])

@@ -1,6 +1,5 @@
 """The settings by which a remote is spared: its rate, and what it asks for by Retry-After, hold for every client of it in this process."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +12,6 @@ from adapter.sync.bridge import Bridge
 from adapter.sync.remotes.ration import Ration
 from adapter.sync.remotes.remote import Remote
 from tests.sync.faulty import Proxy, says
-from tests.sync.hospital import hospital_server
-
-
-@pytest.fixture
-def proxy(new_database: Callable[[], Any]) -> Any:
-    with hospital_server(new_database()) as url, Proxy(url) as made:
-        yield made
 
 
 def test_what_one_client_is_told_holds_for_all_clients_of_the_remote(proxy: Proxy) -> None:

@@ -23,7 +23,7 @@ from adapter.sync.subscriptions.signature import secret, written
 from adapter.sync.subscriptions.turns import delivering
 from tests.sync.receiver import Receiver, eventually
 
-PAGE = (Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "subscriptions.md").read_text("utf-8")
 KEY = b"a key of this site"
 
 

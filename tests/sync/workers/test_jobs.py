@@ -18,8 +18,10 @@ from adapter.store.state import State
 from adapter.store.verify import verify
 from adapter.sync import lease
 from adapter.sync.loading import load as loading
+from adapter.sync.loading import stretches as cutting
 from adapter.sync.loading.load import load
 from adapter.sync.loading.reindex import jobs as index_jobs
+from adapter.sync.loading.stretches import stretches
 from adapter.sync.workers import jobs
 from adapter.sync.workers.jobs import Arguments, GivenBack, Job, Work
 from adapter.sync.workers.tasks import TASKS, workers
@@ -241,7 +243,7 @@ def test_what_a_task_returns_is_given_to_who_asked_and_whether_it_is_begun_again
 
 
 def test_an_import_by_workers_leaves_what_one_process_leaves(new_database, tmp_path, crowd, database, monkeypatch):
-    monkeypatch.setattr(loading, "PART_BYTES", 2000)
+    monkeypatch.setattr(loading, "JOB_BYTES", 2000)
     for file in range(5):
         rows = [*(patient(f"p{number}") for number in range(file * 30, file * 30 + 30)), "{", patient("bad", gender="Kanarifugl")]
         ndjson(tmp_path / f"{file}.ndjson", *rows)
@@ -266,6 +268,52 @@ def test_a_file_that_is_not_the_same_on_a_worker_is_not_imported(repository, tmp
     with pytest.raises(WorkFailed, match="is not the same on a worker"):
         load(repository, [path], workers=other)
     assert repository.types() == []
+
+
+def test_workers_share_a_large_file_and_one_who_stops_in_its_midst_is_replaced(new_database, tmp_path, crowd, database, monkeypatch):
+    monkeypatch.setattr(cutting, "_LEAST", 4000)
+    monkeypatch.setattr(loading, "JOB_BYTES", 4000)
+    monkeypatch.setattr(loading, "BATCH", 5)
+    rows = [patient(f"p{number}") for number in range(150)]
+    rows[60:60], rows[120:120] = ["{"], [patient("bad", gender="Kanarifugl")]
+    path = ndjson(tmp_path / "a.ndjson", *rows)
+    alone, shared = Repository(new_database()), Repository(database)
+    offers, told = list[list[str]](), list[tuple[str, int, int]]()
+
+    def leave_first(ids: Sequence[str]) -> None:
+        """Each job is begun by a worker that is stopped after its first batch, and then done by another."""
+        offers.append([*ids])
+        for id in ids:
+            looks = iter([False])
+            jobs.perform(TASKS, Repository(database), id, ending=lambda looks=looks: next(looks, True))
+        crowd(TASKS)(ids)
+
+    workers = partial(jobs.elsewhere, shared, leave_first, lambda _: None)
+    reports = [load(shared, [path], workers=workers, progress=lambda *what: told.append(what)), load(alone, [path])]
+    assert len(offers[0]) == len(stretches(path)) > 4
+    assert reports[0].to_json() == reports[1].to_json()
+    assert [bad.place.line for bad in reports[0].bad] == [61, 121]
+    assert {stored.id for stored in shared.scan("Patient")} == {f"p{number}" for number in range(150)}
+    assert {stored.version for stored in shared.scan("Patient")} == {1}
+    assert told[-1] == ("import 1 files", 152, 152)
+    assert left(shared) == []
+
+
+def test_a_stretch_that_is_not_the_same_on_a_worker_is_not_imported_and_the_others_are(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "_LEAST", 4000)
+    monkeypatch.setattr(loading, "JOB_BYTES", 4000)
+    rows = [patient(f"p{number:02}") for number in range(99)]
+    path = ndjson(tmp_path / "a.ndjson", *rows)
+
+    def other(many: Sequence[Job], tell: Callable[[], None]) -> None:
+        ndjson(path, *rows[:-1], patient("pXX"))
+        jobs.here(TASKS, repository, many, tell)
+
+    with pytest.raises(WorkFailed, match="1 of [0-9]+ jobs failed; the first says: .* is not the same on a worker"):
+        load(repository, [path], workers=other)
+    there = {stored.id for stored in repository.scan("Patient")}
+    assert "p00" in there
+    assert not {"p98", "pXX"} & there
 
 
 @pytest.mark.parametrize("again", [True, False])
