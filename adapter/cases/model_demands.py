@@ -6,11 +6,13 @@ from typing import Any
 from adapter.care.model import Demands, ModelRules, rules
 from adapter.cases.facts import Situation, covers, goals_of_plan, manager, models, services_of_plan
 from adapter.cases.record import Fields
+from adapter.cases.referrals import is_referral
 
 EMPOWERMENT = "empowerment-rating"
 """The code (CodeSystem outcome-monitor) of the measurement in which the client says how far they were empowered."""
 _LICENCES = ("RN", "LCSW", "other_license")
-_TREATMENTS = ("treatment", "therapy", "rehabilitation")
+TREATMENTS = ("treatment", "therapy", "rehabilitation")
+"""The kinds of service in which somebody treats."""
 TAKEN = ("accepted", "in_progress", "completed")
 _IN_PERSON = ("visit", "home_visit", "accompaniment")
 _ASKED = ("draft", "requested", "received")
@@ -35,14 +37,19 @@ def licences(now: Situation) -> list[Fields]:
 
 def referrals(now: Situation) -> list[Fields]:
     """The tasks by which services were referred."""
-    return [task for task in now.facts.of("task").values() if task.get("focus", "").startswith("ServiceRequest/")]
+    return [task for task in now.facts.of("task").values() if is_referral(task)]
 
 
 def may_treat(now: Situation) -> bool:
     """Whether the case manager treats in the plan only as the models permit."""
     mine = now.case.get("case_manager")
-    treats = any(mine in one.get("performers", []) and one.get("kind") in _TREATMENTS for one in services_of_plan(now.facts).values())
-    return not treats or followed(now).permitted("treat", licensed=any(one.get("unrestricted") for one in licences(now)))
+    treats = any(mine in one.get("performers", []) and one.get("kind") in TREATMENTS for one in services_of_plan(now.facts).values())
+    return not treats or treatment_permitted(now)
+
+
+def treatment_permitted(now: Situation) -> bool:
+    """Whether the models let the case manager treat, with the licences that they have."""
+    return followed(now).permitted("treat", licensed=any(one.get("unrestricted") for one in licences(now)))
 
 
 def _assigned(now: Situation, _: bool) -> bool:
@@ -78,11 +85,16 @@ def _sessions_recorded(now: Situation, _: bool) -> bool:
     """Whether of each service in which the case manager treats, once begun, there is a finished encounter with the case manager."""
     mine = now.case.get("case_manager")
     begun = any(
-        mine in one.get("performers", []) and one.get("kind") in _TREATMENTS and one["status"] in ("in_progress", "completed")
+        mine in one.get("performers", []) and one.get("kind") in TREATMENTS and one["status"] in ("in_progress", "completed")
         for one in now.facts.of("planned_service").values()
     )
     held = (meeting for meeting in now.facts.of("encounter").values() if meeting["status"] == "finished")
     return not begun or any(mine in [who.get("individual") for who in meeting.get("participants", [])] for meeting in held)
+
+
+def _own_review(now: Situation, _: bool) -> bool:
+    reviewers = {outcome.get("reviewed_by") for outcome in now.facts.of("outcome").values()}
+    return bool(reviewers & now.facts.of("case_manager").keys())
 
 
 def _rated(now: Situation, _: bool) -> bool:
@@ -129,6 +141,7 @@ FOLLOWED_UP: Rows = {
 }
 CLOSED: Rows = {
     "session_records": (_sessions_recorded, "a finished encounter of the case manager's own treatment"),
+    "full_outcome": (_own_review, "well-being, finances and appropriateness in a case manager's own review"),
     "empowerment_rating": (_rated, "the client's rating of how far they were empowered"),
     "session_goals": (_goals_at_sessions, "the goals reached at each session"),
 }

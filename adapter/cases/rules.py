@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from adapter.care.blood_pressure import category
-from adapter.cases import model_demands
+from adapter.cases import direct_care, model_demands
 from adapter.cases.dates import alike, impossible, not_yet
 from adapter.cases.disclosure import refused
 from adapter.cases.facts import Situation, day, goals_of_plan
 from adapter.cases.guards import violations
-from adapter.cases.guards.planning import approved, needs_authorisation
+from adapter.cases.insurance import unauthorised
 from adapter.cases.record import Fields
 from adapter.cases.scored import scored
 from adapter.cases.succession import merged
-from adapter.cases.transition_plan import Checklist
+from adapter.cases.transition_plan import LESSONS, Checklist
 from adapter.cases.workflow import PLAN_GUARDS, refusal
 from adapter.errors import Invalid, NotNow, RuleViolated
 
@@ -65,8 +65,8 @@ class Rule:
 
 
 # By concept: who is told by what the record says; and when they are.
-_TOLD = {"advocacy": "addressed_to", "message": "recipients"}
-_SAID = ("in_progress", "completed")
+_TOLD = {"advocacy": "addressed_to", "message": "recipients", "eligibility_request": "insurer", "preauthorisation": "insurer"}
+_SAID = ("in_progress", "completed", "active")
 _STEPS_OF_SERVICE = {
     "not_started": {"scheduled", "in_progress", "on_hold", "completed", "cancelled"},
     "scheduled": {"not_started", "in_progress", "on_hold", "completed", "cancelled"},
@@ -75,12 +75,15 @@ _STEPS_OF_SERVICE = {
 }
 
 
-READINESS = tuple(Checklist._fields)
-_LESSONS = {
-    "education_lifestyle": "lifestyle",
-    "education_medication": "medication_administration",
-    "education_return": "when_to_return",
+# By concept: which of its fields says who does it, and whether that is forbidden.
+_DIRECT_CARE: dict[str, tuple[str, Callable[[Fields, Situation], bool]]] = {
+    "planned_service": ("performers", direct_care.in_service),
+    "appointment": ("participants", direct_care.in_appointment),
+    "encounter": ("participants", direct_care.in_encounter),
+    "procedure": ("performer", direct_care.in_procedure),
 }
+
+READINESS = tuple(Checklist._fields)
 
 
 def plausible_pressure(writing: Writing) -> Finding | None:
@@ -129,12 +132,10 @@ def spoken_for(writing: Writing) -> Finding | None:
     return "performers", "The client's capacity is impaired: who consents must be a support person who may decide."
 
 
-def may_treat(writing: Writing) -> Finding | None:
+def no_direct_care(writing: Writing) -> Finding | None:
     """M-01"""
-    mine = writing.now.case.get("case_manager")
-    if mine not in writing.fields.get("performers", []) or model_demands.may_treat(writing.now):
-        return None
-    return "performers", "The case's models do not let this case manager treat."
+    path, forbidden = _DIRECT_CARE[writing.concept]
+    return (path, "The case's models do not let this case manager treat.") if forbidden(writing.fields, writing.now) else None
 
 
 def service_goes_on(writing: Writing) -> Finding | None:
@@ -148,11 +149,13 @@ def authorised(writing: Writing) -> Finding | None:
     """C-22"""
     if not writing.becomes("status", "booked", "arrived", "checked_in", "fulfilled"):
         return None
-    known, allowed = writing.now.facts.of("planned_service"), approved(writing.now)
-    wanted = [known.get(service, {}) for service in writing.fields.get("services", []) if service not in allowed]
-    if not any(needs_authorisation(service, writing.now) for service in wanted):
-        return None
-    return "services", "The service needs an authorisation that nobody has approved."
+    known = writing.now.facts.of("planned_service")
+    missing = [
+        text
+        for reference in writing.fields.get("services", [])
+        if (text := unauthorised(reference, known.get(reference, {}), writing.now, writing.fields.get("start")))
+    ]
+    return ("services", missing[0]) if missing else None
 
 
 def accompanied(writing: Writing) -> Finding | None:
@@ -243,7 +246,8 @@ def consented(writing: Writing) -> Finding | None:
     path = _TOLD[writing.concept]
     if writing.fields["status"] not in _SAID or "client" not in writing.fields:
         return None
-    if not refused(writing.now.facts, writing.fields.get(path, []), writing.at):
+    told = writing.fields.get(path, [])
+    if not refused(writing.now.facts, [told] if isinstance(told, str) else told, writing.at):
         return None
     return path, "The client has not agreed that everybody named here is told."
 
@@ -266,7 +270,7 @@ def taught(writing: Writing) -> Finding | None:
         return None
     lessons = writing.now.facts.of("education").values()
     known = {lesson.get("topic") for lesson in lessons if lesson["status"] == "completed"}
-    for item, topic in _LESSONS.items():
+    for item, topic in LESSONS.items():
         state = writing.fields.get("readiness", {}).get(item, {})
         if state.get("status") == "done" and topic not in known and "reason" not in state:
             return f"readiness.{item}", "A lesson that is done has its record, or a reason why there is none."
@@ -294,8 +298,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "screening": (Rule("score_incomplete", answers_in_range), Rule("reason_missing", reason_kept)),
     "goal": (Rule("goal_target_invalid", measured),),
     "consent": (Rule("consent_invalid", spoken_for),),
-    "planned_service": (Rule("model_forbids_direct_care", may_treat, NotNow), Rule("service_status_invalid", service_goes_on)),
-    "appointment": (Rule("authorisation_missing", authorised, NotNow, yields=True), Rule("accompaniment_missing", accompanied)),
+    "planned_service": (Rule("model_forbids_direct_care", no_direct_care, NotNow), Rule("service_status_invalid", service_goes_on)),
+    "appointment": (
+        Rule("model_forbids_direct_care", no_direct_care, NotNow),
+        Rule("authorisation_missing", authorised, NotNow, yields=True),
+        Rule("accompaniment_missing", accompanied),
+    ),
+    "encounter": (Rule("model_forbids_direct_care", no_direct_care, NotNow),),
+    "procedure": (Rule("model_forbids_direct_care", no_direct_care, NotNow),),
     "follow_up": (
         Rule("goals_unreviewed", goals_reviewed),
         Rule("decision_missing", decided),
@@ -303,7 +313,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "risk_evaluation": (Rule("urgency_unanswered", tier_urgent),),
     "plan": (Rule("plan_over", plan_over), Rule("plain_text_missing", plain)),
-    "advocacy": (Rule("consent_missing", consented),),
+    "advocacy": (Rule("consent_missing", consented, yields=True),),
+    "eligibility_request": (Rule("consent_missing", consented, yields=True),),
+    "preauthorisation": (Rule("consent_missing", consented, yields=True),),
     "message": (Rule("consent_missing", consented),),
     "transition_plan": (
         Rule("readiness_open", ready),
@@ -313,7 +325,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "programme_application": (Rule("decision_undated", enrolment_dated),),
     "case_manager": (Rule("issuer_missing", issued),),
 }
-"""By concept; V-18 is checked of all."""
+"""By concept; V-18 is checked of all. A procedure is no record of ours and is judged by what its resource says."""
 
 REACHED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "assessment": ("status", ("completed", "amended"), ("V-05", "assessed")),

@@ -2,11 +2,21 @@
 
 from adapter.cases.fields import Choice, DateTime, Part, Ref, Text, parts
 from adapter.cases.record import Record
-from adapter.cases.values import Code, Note, Period
+from adapter.cases.values import AnyValue, Code, Note, Period, Value
+
+
+class Parameter(Value):
+    """Something that a task needs, or that came of it, and what kind of thing that is."""
+
+    type = Part(Code, required=True)
+    value = Part(AnyValue, required=True)
 
 
 class Task(Record):
-    """Keys: notes by text. `due` is when it must be done."""
+    """Keys: notes by text, inputs and outputs by type and value. `due` is when it must be done, or of a referral when it is answered.
+
+    A task about a planned service is a referral: adapter/cases/referrals.py.
+    """
 
     concept = "task"
 
@@ -39,6 +49,7 @@ class Task(Record):
         "option",
         required=True,
     )
+    status_reason = Part(Code)
     priority = Choice("routine", "urgent", "asap", "stat")
     code = Part(Code)
     business_status = Part(Code)
@@ -53,4 +64,6 @@ class Task(Record):
     due = DateTime()
     reason = Part(Code)
     delay_reason = Text()
+    inputs = parts(Parameter, ("type", "value"))
+    outputs = parts(Parameter, ("type", "value"))
     notes = parts(Note, ("text",))

@@ -28,6 +28,14 @@ class Checklist(Value):
     summary_sent = Part(Readiness)
 
 
+LESSONS = {
+    "education_lifestyle": "lifestyle",
+    "education_medication": "medication_administration",
+    "education_return": "when_to_return",
+}
+"""The topic of the lesson that an item of the checklist needs (P-12)."""
+
+
 class TransitionPlan(Record):
     """`encounter` is the stay that ends; `receiver` takes over, and got the `package` at `acknowledged_at`."""
 

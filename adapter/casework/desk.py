@@ -1,11 +1,13 @@
 """Who works on what, when: what every use of the casework room is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from adapter.clock import Clock, instant
+from adapter.config import SYNTHETIC_TAG
 from adapter.errors import Invalid, VersionConflict
+from adapter.fhir.resource import has_tag
 from adapter.store.repository import Repository
 
 SUPERVISORS = frozenset({"supervisor", "director"})
@@ -21,6 +23,8 @@ class Actor:
 
     reference: str
     role: str = "case_manager"
+    on_behalf_of: str | None = None
+    """For whom they act where not for their own, such as an organisation without FHIR whose answer they tell."""
 
     @property
     def supervisor(self) -> bool:
@@ -40,6 +44,12 @@ class Desk:
     def now(self) -> str:
         """This moment, as a FHIR instant in UTC."""
         return instant(self.clock())
+
+    def of(self, reference: str, on_behalf_of: str | None = None) -> "Desk":
+        """The desk at which something about this resource is made: tagged as synthetic where that is, and on somebody's behalf."""
+        stored = self.repository.find(*reference.split("/"))
+        synthetic = self.synthetic or (stored is not None and not stored.deleted and has_tag(stored.raw, SYNTHETIC_TAG))
+        return replace(self, synthetic=synthetic, actor=replace(self.actor, on_behalf_of=on_behalf_of))
 
 
 def actor(repository: Repository, reference: str) -> Actor:

@@ -76,6 +76,26 @@ def directory(desk: Desk, kind: str, *, specialty: str | None = None, near: str 
     return sorted((_found(desk, kind, raw, free) for raw in rows.values()), key=lambda found: found.rank)
 
 
+def alike(desk: Desk, reference: str) -> list[Found]:
+    """The entries of the kind and the first specialty that the entry of this reference has, without itself; none where it is no entry."""
+    type, _, id = reference.partition("/")
+    kind = next((name for name, each in KINDS.items() if each.type == type), None)
+    stored = desk.repository.find(type, id) if kind else None
+    if kind is None or stored is None or stored.deleted:
+        return []
+    codes = [code for element in KINDS[kind].elements for code in stored.raw.get(element, ())]
+    specialty = next((said for code in codes if (said := _token(code))), None)
+    return [found for found in directory(desk, kind, specialty=specialty) if found.reference != reference]
+
+
+def _token(code: Raw) -> str | None:
+    """What a search finds the code by: its first coding, or else its text."""
+    coding: Raw = next(iter(code.get("coding", ())), {})
+    if "code" in coding:
+        return "|".join(filter(None, (coding.get("system"), coding["code"])))
+    return code.get("text")
+
+
 def _search(desk: Desk, type: str, params: Sequence[tuple[str, str]]) -> Iterator[Raw]:
     repository = desk.repository
     repository.collection(type)

@@ -11,6 +11,7 @@ MADE: dict[str, dict[str, str]] = {
     },
     "screening": dict.fromkeys(("scores", "positive_needs"), "the answers"),
     "response": {"scores": "the answers"},
+    "plan": {"requests": "its adjustments"},
 }
 # Fields that are said when a record is made, and changed by a step of their own afterwards.
 MOVED = {"case": {"case_manager": "an assignment", "client": "nothing: it is another case"}}

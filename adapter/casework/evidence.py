@@ -26,20 +26,22 @@ def provenance(
     activity: str | None = None,
     reason: str | None = None,
     sources: Sequence[str] = (),
+    on_behalf_of: str | None = None,
 ) -> Raw:
     """Who made these versions (reference, number), when and why.
 
     `activity` is a code of ours (CodeSystem activity), such as a transition's id or `handover`, beside HL7's of the `operation`: create,
-    update, delete. `sources` are what it was made from.
+    update, delete. `sources` are what it was made from. `on_behalf_of` is for whom the agent acted.
     """
     coding = [{"system": _OPERATION, "code": _CODE_OF[operation]}]
     own = [{"system": f"{CS}/activity", "code": activity}] if activity else []
+    agent: Raw = {"type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]}, "who": {"reference": who}}
     raw: Raw = {
         "resourceType": "Provenance",
         "target": [{"reference": f"{reference}/_history/{version}"} for reference, version in targets],
         "recorded": at,
         "activity": {"coding": [*own, *coding]},
-        "agent": [{"type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]}, "who": {"reference": who}}],
+        "agent": [agent | ({"onBehalfOf": {"reference": on_behalf_of}} if on_behalf_of else {})],
     }
     if reason:
         raw["reason"] = [{"text": reason}]

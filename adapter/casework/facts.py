@@ -10,6 +10,7 @@ from adapter.cases.facts import Facts, models
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS
 from adapter.casework.desk import Desk
+from adapter.casework.paid import paid
 from adapter.fhir.references import split
 from adapter.fhir.resource import Raw, parse
 from adapter.mapping.registry import TYPES
@@ -92,7 +93,9 @@ def facts_of(desk: Desk, case: str, fields: Fields, manager: str | None = None) 
     who = manager or fields.get("case_manager")
     load = places(open_cases(desk.repository, who), desk.now(), but=case) if who else 0
     siblings = {reference: other for reference, other in open_cases(desk.repository, fields["client"]).items() if reference != case}
-    return replace(facts_about(desk, case, fields), open_cases=load, siblings=siblings, groups=_groups(desk.repository, fields["client"]))
+    groups = _groups(desk.repository, fields["client"])
+    known = replace(facts_about(desk, case, fields), open_cases=load, siblings=siblings, groups=groups)
+    return replace(known, paid=paid(desk.repository, fields)) if fields.get("step") == "outcome_evaluation" else known
 
 
 def facts_about(desk: Desk, case: str, fields: Fields, beside: Iterable[Fields] = ()) -> Facts:

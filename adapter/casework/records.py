@@ -1,17 +1,18 @@
 """Case management records through the one write door: the faces of a record, and what is derived from it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
 from pymongo.client_session import ClientSession
 
-from adapter.cases.consequences import Effect, reviewed
+from adapter.cases.consequences import Effect, given_up, reviewed, withdrawn
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
 from adapter.cases.rules import NORMAL
+from adapter.casework.answers import taken_over
 from adapter.casework.checks import Proposed, obey
 from adapter.casework.desk import Desk, settled
 from adapter.casework.edits import edited, new
@@ -26,6 +27,7 @@ from adapter.mapping.derived import derived, is_derived, unfounded
 from adapter.mapping.registry import faces, mappings_of
 from adapter.store.claims import Turn, pass_on, turn
 from adapter.store.documents import Change, Stored
+from adapter.store.filters import KEY
 from adapter.store.repository import Repository
 from adapter.store.versions import made_by
 
@@ -191,18 +193,22 @@ def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, 
         fields = edited(concept, before, fields) if before else new(concept, fields)
     obey(desk, [Proposed(concept, reference, fields, before)], reason)
     wanted = list(changes(desk.repository, concept, id, fields, synthetic=desk.synthetic, seen=found))
-    for each, of, content in _follows(desk.repository, concept, fields):
+    answered = taken_over(desk.repository, concept, reference, fields, before, desk.now())
+    for each, of, content in (*_follows(desk.repository, concept, reference, fields, desk.now()), *answered):
         wanted += changes(desk.repository, each, of.partition("/")[2], content, synthetic=desk.synthetic)
     write(desk, wanted, turns, activity=activity, reason=reason)
     return read(desk.repository, concept, id)
 
 
-def _follows(repository: Repository, concept: str, fields: Fields) -> list[Effect]:
-    """What changes with a record: the goals that a contact reviews."""
-    if concept != "follow_up":
-        return []
-    goals = repository.find_many("Goal", [review["goal"].partition("/")[2] for review in fields.get("goal_reviews", [])])
-    return reviewed(fields, {goal.reference: goal.record for goal in goals.values() if not goal.deleted and goal.concept == "goal"})
+def _follows(repository: Repository, concept: str, reference: str, fields: Fields, at: str) -> list[Effect]:
+    """What changes with a record: the goals that a contact reviews, what was asked about a service that is not to be done any more."""
+    if concept == "follow_up":
+        goals = repository.find_many("Goal", [review["goal"].partition("/")[2] for review in fields.get("goal_reviews", [])])
+        return reviewed(fields, {goal.reference: goal.record for goal in goals.values() if not goal.deleted and goal.concept == "goal"})
+    if concept == "planned_service" and given_up(fields) and "Task" in repository.types():
+        tasks = [task for task in repository.scan("Task", {KEY: reference, "concept": "task"}) if not task.deleted]
+        return withdrawn({task.reference: task.record for task in tasks}, {reference}, at, "The service was cancelled.")
+    return []
 
 
 def amend(
@@ -222,22 +228,28 @@ def _amend(desk: Desk, concept: str, id: str, change: Callable[[Kept], Fields], 
         raise VersionConflict(error.text) from None
 
 
-def put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], *, activity: str, reason: str | None = None) -> None:
+def put_together(
+    desk: Desk, case: str, decide: Callable[[], Sequence[Effect | Change]], *, activity: str, reason: str | None = None
+) -> None:
     """Save records of a case in one transaction: what `decide` makes of what is stored, asked again where another writes in between.
 
-    Raises as `put` does.
+    A Change among them is of a resource that is the face of no record. Raises as `put` does.
     """
     settled(partial(_put_together, desk, case, decide, activity, reason))
 
 
-def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect]], activity: str, reason: str | None) -> None:
+def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect | Change]], activity: str, reason: str | None) -> None:
     turns = _turns(desk.repository, case)
-    effects = [(effect, _faces(desk.repository, effect[0], effect[1].partition("/")[2])) for effect in decide()]
+    decided = decide()
+    effects = [
+        (effect, _faces(desk.repository, effect[0], effect[1].partition("/")[2])) for effect in decided if not isinstance(effect, Change)
+    ]
     proposed = [Proposed(*effect, before=_fields(found, *effect[:2])) for effect, found in effects]
     for each in proposed:
         check(each.concept, each.fields)
     obey(desk, proposed, reason)
-    wanted: list[Change] = []
+    beside = [each for each in decided if isinstance(each, Change)]
+    wanted = [replace(each, raw=_tagged(each.raw)) if desk.synthetic and each.raw is not None else each for each in beside]
     for (concept, reference, fields), found in effects:
         wanted += changes(desk.repository, concept, reference.partition("/")[2], fields, synthetic=desk.synthetic, seen=found)
     if wanted:
@@ -280,7 +292,8 @@ def write(
 
     Raises VersionConflict where somebody wrote since the turns or versions were read.
     """
-    proof = proven(desk.repository, wanted, desk.actor.reference, desk.now(), activity=activity, reason=reason)
+    who = desk.actor
+    proof = proven(desk.repository, wanted, who.reference, desk.now(), activity=activity, reason=reason, on_behalf_of=who.on_behalf_of)
 
     def use(session: ClientSession) -> None:
         for each in turns:
@@ -290,7 +303,14 @@ def write(
 
 
 def proven(
-    repository: Repository, wanted: Sequence[Change], who: str, at: str, *, activity: str | None = None, reason: str | None = None
+    repository: Repository,
+    wanted: Sequence[Change],
+    who: str,
+    at: str,
+    *,
+    activity: str | None = None,
+    reason: str | None = None,
+    on_behalf_of: str | None = None,
 ) -> list[Change]:
     """The Provenance of the versions that these changes make, but of what is derived; nothing where they make none."""
     made = [
@@ -304,7 +324,7 @@ def proven(
     changed = [change for change, _ in made]
     operation = "delete" if all(change.raw is None for change in changed) else "update" if changed[0].expect else "create"
     targets = [(f"{change.type}/{change.id}", version) for change, version in made]
-    raw = provenance(targets, who, at, operation=operation, activity=activity, reason=reason)
+    raw = provenance(targets, who, at, operation=operation, activity=activity, reason=reason, on_behalf_of=on_behalf_of)
     tagged = any(change.raw is not None and has_tag(change.raw, SYNTHETIC_TAG) for change in changed)
     return [Change("Provenance", str(uuid4()), _tagged(raw) if tagged else raw, 0)]
 

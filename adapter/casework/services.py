@@ -1,6 +1,7 @@
 """What is done with a planned service: found necessary or not, moved on, given its sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid5
@@ -12,7 +13,7 @@ from adapter.cases.sessions import Span, sessions
 from adapter.casework.desk import Desk
 from adapter.casework.records import Kept, amend, put_together, read
 from adapter.clock import instant
-from adapter.errors import NotNow
+from adapter.errors import NotNow, StaleRecord
 from adapter.store.filters import KEY
 
 _NAMESPACE = UUID("5b0f3c52-9d4e-5d6f-9c1c-2a7f7d9f7a10")
@@ -29,10 +30,48 @@ def decide(desk: Desk, id: str, determination: str, rationale: str, *, self_fund
     """The service with whether it is medically needed, as the actor decides now (P-09); `self_funded`: the client pays for it."""
 
     def decided(service: Kept) -> Fields:
-        word = {"determination": determination, "rationale": rationale, "decided_by": desk.actor.reference, "decided_at": desk.now()}
+        word = _word(desk, determination, rationale)
         return {**service.fields, "medical_necessity": word, **({} if self_funded is None else {"self_funded": self_funded})}
 
     return amend(desk, "planned_service", id, decided, activity="necessity")
+
+
+def _word(desk: Desk, determination: str, rationale: str) -> Fields:
+    word = {"determination": determination, "rationale": rationale, "decided_by": desk.actor.reference, "decided_at": desk.now()}
+    return {name: value for name, value in word.items() if value}
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Who performs a service, and whether it is medically needed; `version` is the one of the service that this was decided on."""
+
+    version: int
+    performers: tuple[str, ...]
+    determination: str
+    rationale: str
+
+
+def arrange(desk: Desk, case: str, told: Mapping[str, Arrangement]) -> None:
+    """Services of a case, by reference, arranged in one transaction; a new determination is the actor's, of now (P-09).
+
+    Raises NotFound, Gone, StaleRecord for a service that somebody changed meanwhile, and as `records.put` does.
+    """
+    put_together(desk, case, lambda: list(_arranged(desk, told)), activity="arranged")
+
+
+def _arranged(desk: Desk, told: Mapping[str, Arrangement]) -> Iterator[Effect]:
+    for reference, each in told.items():
+        kept = read(desk.repository, "planned_service", reference.partition("/")[2])
+        if kept.version != each.version:
+            raise StaleRecord("Somebody changed one of the services meanwhile; look at them again before you change them.")
+        service = kept.fields
+        said = service.get("medical_necessity", {})
+        same = (said.get("determination"), said.get("rationale", "")) == (each.determination, each.rationale)
+        word = said if same else _word(desk, each.determination, each.rationale)
+        after = {**service, "performers": [*each.performers], "medical_necessity": word}
+        after = {name: value for name, value in after.items() if value not in ([], {})}
+        if after != service:
+            yield "planned_service", reference, after
 
 
 def move(desk: Desk, id: str, status: str, *, reason: str | None = None) -> Kept:

@@ -16,15 +16,20 @@ from pymongo.errors import PyMongoError
 from adapter import log
 from adapter.care.follow_up import policy
 from adapter.cases.facts import Facts, day
+from adapter.cases.insurance_answers import settled as by_answers
+from adapter.cases.insurance_answers import unsettled
 from adapter.cases.reactions import AFTERWARDS, RULES, Finding, Ground, findings, look_again, passed
 from adapter.cases.record import Fields
-from adapter.casework.desk import SUPERVISORS, Actor, Desk
+from adapter.casework import referrals, transitions
+from adapter.casework.answers import look
+from adapter.casework.desk import SUPERVISORS, Actor, Desk, settled
 from adapter.casework.facts import records_of
 from adapter.casework.records import changes, put, write
 from adapter.config import BASE, SYNTHETIC_TAG
 from adapter.errors import StaleRecord, VersionConflict
 from adapter.fhir.resource import Raw, has_tag
 from adapter.mapping.task import KINDS
+from adapter.store.claims import turn
 from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Change, Stored
 from adapter.store.filters import KEY
@@ -33,7 +38,16 @@ from adapter.store.state import State
 
 WATCHER = "Device/casebridge-watch"
 """Who makes the tasks."""
-WATCHED = ("EpisodeOfCare", "Encounter", "Appointment", "RiskAssessment", "Condition", "ClaimResponse", "Task")
+WATCHED = (
+    "EpisodeOfCare",
+    "Encounter",
+    "Appointment",
+    "RiskAssessment",
+    "Condition",
+    "ClaimResponse",
+    "CoverageEligibilityResponse",
+    "Task",
+)
 OVERLAP = timedelta(minutes=2)
 """A change can be seen so much later than its time says: a transaction lasts a minute at most, and the clocks of servers differ."""
 _TIMERS, _PLACES, _PLACE = "timers", "state", "watch"
@@ -141,15 +155,35 @@ class Watch:
         case = stored.record | stored.local
         synthetic = has_tag(stored.raw, SYNTHETIC_TAG)
         desk = Desk(self._repository, Actor(WATCHER), self._repository.clock, synthetic=synthetic)
-        facts = Facts(records_of(self._repository, stored.reference, case))
-        ground = Ground(stored.reference, case, facts, desk.now(), policy(), WATCHER)
         over = stored.raw.get("status") == "finished"
+        facts = Facts(records_of(self._repository, stored.reference, case)) if over else self._answered(desk, stored.reference, case)
+        if not over and any([referrals.settle(desk, facts), transitions.settle(desk, facts)]):
+            facts = Facts(records_of(self._repository, stored.reference, case))
+        unread = unsettled(look(self._repository, facts, desk.now()))
+        ground = Ground(stored.reference, case, facts, desk.now(), policy(), WATCHER, unread)
         if not over:
             self._reconcile(desk, ground)
         made = sum(self._make(desk, ground, found) for found in findings(ground, AFTERWARDS if over else RULES))
         if not over and (again := look_again(ground)):
             self._set_timer(again, stored.reference)
         return made
+
+    def _answered(self, desk: Desk, reference: str, case: Fields) -> Facts:
+        """The case's records, once what insurers answered and what has ended is taken over into them."""
+
+        def decide() -> Facts:
+            turns = [turn(self._repository.database, reference)]
+            facts = Facts(records_of(self._repository, reference, case))
+            effects = by_answers(look(self._repository, facts, desk.now()))
+            if not effects:
+                return facts
+            wanted = [*self._watcher(desk.synthetic)]
+            for concept, each, fields in effects:
+                wanted += changes(self._repository, concept, each.partition("/")[2], fields, synthetic=desk.synthetic)
+            write(desk, wanted, turns, activity="insurer-answer")
+            return Facts(records_of(self._repository, reference, case))
+
+        return settled(decide)
 
     def _reconcile(self, desk: Desk, ground: Ground) -> None:
         """A booked appointment of ours that passed without an arrival was missed (P-11); another system says that of its own."""
@@ -180,6 +214,7 @@ class Watch:
             "requester": WATCHER,
             "owner": owner or ground.case["case_manager"],
             "due": found.due,
+            **self._instead(desk, ground, found),
         }
         wanted = [*self._watcher(desk.synthetic), *changes(self._repository, "task", id, fields, synthetic=desk.synthetic)]
         if found.kind == "readmission":
@@ -189,6 +224,14 @@ class Watch:
         except VersionConflict:
             return False
         return True
+
+    def _instead(self, desk: Desk, ground: Ground, found: Finding) -> Fields:
+        """Of a referral that came to nothing, whom to ask next."""
+        if not found.kind.startswith("referral_"):
+            return {}
+        service = ground.facts.of("task")[found.about]["focus"]
+        next_ = [each.reference for each in referrals.candidates(desk, service.partition("/")[2])]
+        return {"inputs": [{"type": {"text": "candidate"}, "value": {"reference": each}} for each in next_]} if next_ else {}
 
     def _watcher(self, synthetic: bool) -> Iterator[Change]:
         """The device that Provenance and tasks name, before its first task.

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.config import CS
 from adapter.errors import DuplicateItem, Invalid
-from adapter.fhir.elements import set_primitive
+from adapter.fhir.elements import parse_path, set_primitive
 from adapter.fhir.resource import Raw
 from adapter.mapping.choices import Choice, clear_choice, is_choice
 from adapter.mapping.codecs import boolean, date, decimal, integer, moment, text, time
@@ -148,6 +148,35 @@ def chosen(link_id: str, attr: str, words: CodeTable, *, many: bool = False) -> 
 def section(link_id: str, attr: str, *items: Item) -> Group:
     """A group of items, each linkId being the section's and its own ⇄ a dict."""
     return Group(f"item[linkId={link_id}]", attr, tuple(replace(item, link_id=f"{link_id}/{item.link_id}") for item in items))
+
+
+def in_order(rules: Sequence[Rule]) -> Callable[[Raw, Raw], None]:
+    """What keeps the items that these rules know in the order of the rules, which is the questionnaire's: R4 has no other.
+
+    An item that is answered later than those behind it would stand last. Where a sender's items were in another order they stay in it.
+    http://hl7.org/fhir/R4/questionnaireresponse.html#link
+    """
+    inner: dict[str, Callable[[Raw, Raw], None] | None] = {}
+    for rule in rules:
+        if isinstance(rule, Item):
+            inner[rule.link_id] = None
+        elif isinstance(rule, Group) and rule.path.startswith("item["):
+            inner[str(parse_path(rule.path)[0].values[0])] = in_order(rule.rules)
+    place = {link_id: at for at, link_id in enumerate(inner)}
+
+    def ours(node: Raw) -> list[Raw]:
+        return [item for item in _objects(node, "item") if item.get("linkId") in place]
+
+    def arrange(before: Raw, after: Raw) -> None:
+        known = {item["linkId"]: item for item in ours(before)}
+        if [*known] == sorted(known, key=place.__getitem__):
+            _arrange(after, sorted(ours(after), key=lambda item: place[item["linkId"]]))
+        for item in ours(after):
+            within = inner[item["linkId"]]
+            if within:
+                within(known.get(item["linkId"], {}), item)
+
+    return arrange
 
 
 @dataclass

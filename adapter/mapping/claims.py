@@ -107,15 +107,20 @@ def _of_sdoh(raw: Raw) -> bool:
 
 
 def _referral(raw: Raw) -> bool:
-    """A task to carry out a request, in a status that a referral can have."""
-    focus = raw.get("focus", {}).get("reference")
+    """A task to carry out a request, in a status that a referral can have, from whom the profile lets ask."""
     return (
         raw.get("intent") == "order"
         and has_coding(raw.get("code"), "http://hl7.org/fhir/CodeSystem/task-code", "fulfill")
-        and isinstance(focus, str)
-        and "/ServiceRequest/" in f"/{focus}"
-        and raw.get("status") not in ("ready", "draft")
+        and _is_to(raw.get("focus"), "ServiceRequest")
+        and _is_to(raw.get("requester"), "PractitionerRole", "Organization")
+        and raw.get("status") not in ("draft", "received", "ready")
     )
+
+
+def _is_to(reference: Any, *types: str) -> bool:
+    """Whether it is a Reference to one of these types."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    return isinstance(text, str) and any(f"/{type}/" in f"/{text}" for type in types)
 
 
 def _assess_plan(raw: Raw) -> bool:

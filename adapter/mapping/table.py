@@ -29,6 +29,10 @@ def _any_resource(_: Raw) -> bool:
     return True
 
 
+def _as_it_is(_before: Raw, _after: Raw) -> None:
+    pass
+
+
 def _any_record(_: Fields) -> bool:
     return True
 
@@ -47,6 +51,8 @@ class Mapping:
     owners: ReadOnly[str, str] = field(default_factory=dict)
     """Who decides when both sides changed an element (path → ours, theirs, newest, person; see `merge`); a person where nothing is said."""
     note: str = ""
+    arrange: Callable[[Raw, Raw], None] = _as_it_is
+    """Puts what was written, in place, into the order that its type needs; called with the resource before and after."""
 
     @cached_property
     def attrs(self) -> frozenset[str]:
@@ -80,6 +86,7 @@ class Mapping:
         new = copy(raw)
         for rule, value in changes:
             rule.write(new, value)
+        self.arrange(raw, new)
         return new
 
 

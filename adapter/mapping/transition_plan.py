@@ -5,10 +5,10 @@ The stay's end and where it led to stand in its Encounter, too, once they are so
 
 from adapter.config import BASE
 from adapter.fhir.resource import Raw
-from adapter.mapping.answers import STATUS, Item, chosen, section
+from adapter.mapping.answers import STATUS, Item, chosen, in_order, section
 from adapter.mapping.codecs import moment
 from adapter.mapping.codes import table
-from adapter.mapping.rules import Field, Group, Ref, coded
+from adapter.mapping.rules import Field, Group, Ref, Rule, coded
 from adapter.mapping.shapes import CASE
 from adapter.mapping.table import Mapping
 
@@ -40,29 +40,32 @@ def _checked(name: str) -> Group:
     return section(link_id, name, chosen("status", "status", READY), Item("reason", Field("valueString", "reason")))
 
 
+_RULES: tuple[Rule, ...] = (
+    Ref("subject", "client"),
+    CASE,
+    Ref("encounter", "encounter"),
+    coded("status", "status", STATUS),
+    Field("authored", "authored_at", moment),
+    Ref("author", "author"),
+    Item("from-setting", Field("valueString", "from_setting")),
+    chosen("to-setting", "to_setting", SETTING),
+    Item("target-date", Field("valueDateTime", "target_date", moment)),
+    Item("actual-date", Field("valueDateTime", "actual_date", moment)),
+    Group("item[linkId=readiness]", "readiness", tuple(map(_checked, CHECKLIST))),
+    Item("delay-reason", Field("valueString", "delay_reason")),
+    Item("receiver", Ref("valueReference", "receiver")),
+    Item("package", Ref("valueReference", "package")),
+    Item("acknowledged-at", Field("valueDateTime", "acknowledged_at", moment)),
+    Item("first-follow-up-due-at", Field("valueDateTime", "first_follow_up_due_at", moment)),
+)
+
 TRANSITION_PLAN = Mapping(
     "transition_plan",
     "QuestionnaireResponse",
-    (
-        Ref("subject", "client"),
-        CASE,
-        Ref("encounter", "encounter"),
-        coded("status", "status", STATUS),
-        Field("authored", "authored_at", moment),
-        Ref("author", "author"),
-        Item("from-setting", Field("valueString", "from_setting")),
-        chosen("to-setting", "to_setting", SETTING),
-        Item("target-date", Field("valueDateTime", "target_date", moment)),
-        Item("actual-date", Field("valueDateTime", "actual_date", moment)),
-        Group("item[linkId=readiness]", "readiness", tuple(map(_checked, CHECKLIST))),
-        Item("delay-reason", Field("valueString", "delay_reason")),
-        Item("receiver", Ref("valueReference", "receiver")),
-        Item("package", Ref("valueReference", "package")),
-        Item("acknowledged-at", Field("valueDateTime", "acknowledged_at", moment)),
-        Item("first-follow-up-due-at", Field("valueDateTime", "first_follow_up_due_at", moment)),
-    ),
+    _RULES,
     const={"questionnaire": TRANSITION_READINESS},
     when=_is_transition_plan,
+    arrange=in_order(_RULES),
 )
 
 MAPPINGS = (TRANSITION_PLAN,)
