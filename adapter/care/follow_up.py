@@ -37,8 +37,9 @@ class Policy(Named, frozen=True, kw_only=True):
     """What is longer ago leads to nothing new: a history that is imported makes no tasks."""
 
     def __post_init__(self) -> None:
-        numbers = [value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), int)]
-        if min([*numbers, *self.step_business_days.values(), *self.discharge_visit_days.values(), *self.referral_business_days.values()]) < 1:
+        stated = [getattr(self, name) for name in self.__struct_fields__]
+        times = [number for each in stated for number in (each.values() if isinstance(each, dict) else [each]) if isinstance(number, int)]
+        if min(times) < 1:
             raise ValueError("a time is at least 1")
 
 

@@ -33,8 +33,8 @@ def import_(paths: tuple[Path, ...], atomic: bool, again: bool, json: bool) -> N
 
     Read are .json (also Bundles) and .ndjson, both also .gz or .zst. Resources keep their ids. The same content again changes nothing;
     other content is a new version. What is bad is named with file, line and reason and left out, the rest is imported, and the exit code
-    is 1. An import that was stopped, in whatever way, goes on where it was when the same command is given again; a file that has changed
-    since then starts anew.
+    is 1. An import that was stopped, in whatever way, goes on where it was when the same command is given again; what has changed in a
+    file since then starts anew.
 
     \b
       casebridge import patients.ndjson.gz bundle.json

@@ -11,14 +11,16 @@ from pymongo.errors import DuplicateKeyError
 from adapter.store.documents import CODEC, Document
 
 # The kinds, one collection each: what a remote is, how far it was read, who works on it, and what waits for a person; of who is who, the
-# questions and the ledger; of imports, which are under way, how far each of their files is, and what was bad in it; the jobs of workers,
-# and what these have to know; of exports, which is under way, how far each of its files was read, and when the last one was; the days on
-# which a case is looked at again.
+# questions and the ledger; of imports, which are under way, how far each stretch of their files is, and what was bad in it; the jobs of
+# workers, and what these have to know; of exports, which is under way, how far each of its files was read, and when the last one was; how
+# far each is written that others asked for; the days on which a case is looked at again;
+# who may ask (clients, users), what they were given (launches, codes, tokens, sessions), what was tried (assertions, attempts).
 KINDS = (
     *("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state"),
     *("questions", "unions", "union_of", "repointed"),
-    *("imports", "import_files", "import_faults", "jobs", "parts"),
-    *("exports", "export_places", "last_exports", "timers"),
+    *("imports", "import_stretches", "import_faults", "jobs", "parts"),
+    *("exports", "export_places", "last_exports", "served_exports", "timers"),
+    *("clients", "users", "launches", "codes", "tokens", "sessions", "assertions", "attempts"),
 )
 
 

@@ -1,10 +1,12 @@
 """What a sync would do, as data: one entry per resource, printed before it is carried out and carried out as printed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from adapter.fhir.references import split, walk
 from adapter.fhir.resource import Raw
 from adapter.mapping.merge import Change
 from adapter.store.documents import Stored
@@ -13,6 +15,13 @@ from adapter.store.documents import Stored
 ACTIONS = ("create", "update", "merge", "delete", "link", "conflict", "skip", "dead", "unchanged")
 SENT = ("create", "update", "delete")
 """Of a push: what is sent."""
+
+
+def targets(raw: Raw) -> Iterator[str]:
+    """The Type/id of each resource that this one refers to."""
+    for reference in walk(raw):
+        if parts := split(reference["reference"]):
+            yield f"{parts[0]}/{parts[1]}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,11 @@ class Entry:
     @property
     def reference(self) -> str:
         return f"{self.type}/{self.id}"
+
+    @cached_property
+    def refers_to(self) -> tuple[str, ...]:
+        """The Type/id of each resource that the target refers to: a push asks for them at each of its steps."""
+        return tuple(targets(self.target or {}))
 
     def to_json(self) -> dict[str, Any]:
         """What `plan --json` shows: no content but the changed elements."""

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.bench import load, mapping, pull, push, workers, worklist
+from tests.bench import load, mapping, pull, push, sight, workers, worklist
 from tests.bench.figures import Report, Skipped, machine
 
 WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]] = {
@@ -13,7 +13,8 @@ WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]
     "load": (load.run, "import of NDJSON files as a ratio to a bare insert_many of the same documents into the same store"),
     "pull": (pull.run, "first pull of all of a HAPI server as a ratio to a bare download of the same pages, and a second pull"),
     "push": (push.run, "push to an empty HAPI server as a ratio to a bare client that sends the same requests"),
-    "workers": (workers.run, "the same import by one process and by two workers (needs redis-server)"),
+    "sight": (sight.run, "what it costs that a reader sees some patients only: searches and reads by an insurer to those of everything"),
+    "workers": (workers.run, "one NDJSON file imported by one process, by one worker, and by two that share it (needs redis-server)"),
     "worklist": (worklist.run, "worklist and caseload among 1,000, 10,000 and 100,000 cases, and the readmission measure over them"),
 }
 

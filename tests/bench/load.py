@@ -17,7 +17,7 @@ from adapter.store.repository import Repository
 from adapter.sync.loading.load import BATCH, load
 from tests.bench import data
 from tests.bench.figures import Figure, Report
-from tests.bench.sides import Store, store
+from tests.bench.sides import Store, store, store_cpu
 
 GOAL = 3.0
 _MEGABYTE = 1_000_000
@@ -96,10 +96,8 @@ def _bare(client: Store, documents: Documents) -> tuple[float, float]:
 
 
 def _cpu(client: Store) -> float:
-    """CPU seconds so far of this process and of an embedded store, which has its port in its command line."""
-    _, port = client.address or ("", 0)
-    stores = (each for each in psutil.process_iter(["cmdline"]) if {"--port", str(port)} <= set(each.info["cmdline"] or ()))
-    return time.process_time() + sum(times.user + times.system for times in (each.cpu_times() for each in stores))
+    """CPU seconds so far of this process and of the store."""
+    return time.process_time() + store_cpu(client)
 
 
 def _batches(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pymongo
 import requests
 
@@ -55,6 +56,19 @@ def store() -> Iterator[Store]:
         settings = replace(Settings.from_env(), home=Path(folder))
         with open_database(settings, notice=lambda _: None) as database:
             yield database.client
+
+
+def store_cpu(client: Store) -> float:
+    """CPU seconds so far of an embedded store, which has its port in its command line; 0 of another."""
+    _, port = client.address or ("", 0)
+    stores = (each for each in psutil.process_iter(["cmdline"]) if {"--port", str(port)} <= set(each.info["cmdline"] or ()))
+    return sum(map(cpu, stores))
+
+
+def cpu(process: psutil.Process) -> float:
+    """CPU seconds of a process so far."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 @contextmanager

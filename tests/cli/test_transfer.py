@@ -1,4 +1,4 @@
-"""`import` and `export` as commands; what is in the files is tested in tests/sync/test_files.py."""
+"""`import` and `export` as commands; what is in the files is tested in tests/sync/loading/test_files.py."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""`worker`, `jobs` and `reindex` as commands; what they do is tested in tests/sync/test_jobs.py, and with a real Redis in tests/live."""
+"""`worker`, `jobs` and `reindex` as commands; what they do is tested in tests/sync/workers, and with a real Redis in tests/live."""
 
 from adapter.store.repository import Repository
 from adapter.store.state import State

@@ -1,4 +1,4 @@
-"""When a token is fetched; how it is asked for, against a real authorisation server, is in tests/sync/test_authorisation.py."""
+"""When a token is fetched; how it is asked for, against a real authorisation server, is in tests/sync/remotes/test_authorisation.py."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

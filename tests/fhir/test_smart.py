@@ -1,4 +1,4 @@
-"""What a server says of its token endpoint, as it should not; how it goes with a real one is in tests/sync/test_authorisation.py."""
+"""What a server says of its token endpoint, as it should not; how it goes with a real one is in tests/sync/remotes."""
 
 import json
 from typing import Any

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.sync.test_conflicts import *  # noqa: F403
-from tests.sync.test_explain import *  # noqa: F403
-from tests.sync.test_saved_plan import *  # noqa: F403
+from tests.sync.conflicts.test_conflicts import *  # noqa: F403
+from tests.sync.rehearsal.test_explain import *  # noqa: F403
+from tests.sync.rehearsal.test_saved_plan import *  # noqa: F403
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 

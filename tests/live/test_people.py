@@ -8,7 +8,7 @@ import requests
 
 from adapter.sync.people.parting import split
 from tests.live.hapi import Hapi
-from tests.sync.test_people import SSN, TRUST, goal_here, patient, person_here, questions, read
+from tests.sync.people.clinic import SSN, TRUST, goal_here, patient, person_here, questions, read
 from tests.sync.world import World
 from tests.sync.world import world as make_world
 

@@ -4,28 +4,31 @@ from typing import Any
 
 import pytest
 
-from tests.sync.test_push import (  # noqa: F401 - the tests themselves
-    Scene,
-    assert_circle_is_there,
-    lacking,
-    scene,
-    test_a_bundle_that_is_too_large_is_halved_and_the_size_is_remembered,
+from tests.sync.conftest import quick_retries  # noqa: F401 - what `scene` asks for
+from tests.sync.pushing.conftest import scene  # noqa: F401
+from tests.sync.pushing.scene import WAYS, Scene, lacking
+from tests.sync.pushing.test_circles import (  # noqa: F401 - the tests themselves
     test_a_circle_goes_in_one_transaction,
     test_a_circle_is_deleted_in_one_transaction,
     test_a_circle_larger_than_a_bundle_goes_in_two_phases,
-    test_a_patch_names_only_what_changes_and_tests_what_was,
     test_a_push_that_dies_between_the_phases_finishes_the_circle_later,
-    test_an_update_whose_answer_was_lost_is_known_again_and_not_made_twice,
-    test_one_resource_over_which_the_remote_stumbles_does_not_keep_the_others,
-    test_so_many_requests_are_under_way_at_once_and_order_is_kept,
-    test_what_is_deleted_here_is_entered_in_error_there_where_that_is_set,
-    test_what_the_remote_changed_meanwhile_is_merged_and_kept,
-    test_what_they_edit_after_we_entered_it_in_error_is_a_conflict,
-    test_who_refers_is_deleted_before_who_is_referred_to,
     test_without_transactions_a_circle_goes_in_two_phases,
 )
-
-WAYS = {"transactions": (), "batches": ("transaction",), "single requests": ("transaction", "batch")}
+from tests.sync.pushing.test_deleted_here import (  # noqa: F401
+    test_what_is_deleted_here_is_entered_in_error_there_where_that_is_set,
+    test_what_they_edit_after_we_entered_it_in_error_is_a_conflict,
+    test_who_refers_is_deleted_before_who_is_referred_to,
+)
+from tests.sync.pushing.test_push import (  # noqa: F401
+    test_a_patch_names_only_what_changes_and_tests_what_was,
+    test_an_update_whose_answer_was_lost_is_known_again_and_not_made_twice,
+    test_so_many_requests_are_under_way_at_once_and_order_is_kept,
+    test_what_the_remote_changed_meanwhile_is_merged_and_kept,
+)
+from tests.sync.pushing.test_refused import (  # noqa: F401
+    test_a_bundle_that_is_too_large_is_halved_and_the_size_is_remembered,
+    test_one_resource_over_which_the_remote_stumbles_does_not_keep_the_others,
+)
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.store.verify import verify
 from adapter.sync.bridge import Bridge
+from adapter.sync.loading.stretches import stretches
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.workers import jobs
 from tests.live.redis_server import redis_server
 from tests.sync.hospital import hospital_server
-from tests.sync.test_load import a_folder_with_everything, content
+from tests.sync.loading.test_load import a_folder_with_everything, content
 
 PATIENCE = 120
 Start = Callable[..., subprocess.Popen[str]]
@@ -69,7 +70,7 @@ def holders(repository: Repository) -> dict[str, int]:
 
 
 def done(repository: Repository) -> int:
-    return sum(kept["done"] for _, kept in State(repository.database).all("import_files"))
+    return sum(kept["done"] for _, kept in State(repository.database).all("import_stretches"))
 
 
 def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -102,6 +103,23 @@ def test_a_worker_killed_in_the_midst_is_replaced_and_all_is_imported_once(datab
     assert ours == theirs
     assert content(repository) == content(Repository(other))
     assert [finding for finding in verify(repository) if not finding.note] == []
+    assert jobs.listed(repository) == []
+
+
+def test_a_large_file_is_shared_by_workers_of_whom_one_is_killed(database, start, tmp_path):
+    raws = ({"resourceType": "Patient", "id": f"p{n}", "name": [{"family": "Kanarifugl", "text": "x" * 3000}]} for n in range(1500))
+    path, repository = tmp_path / "all.ndjson", Repository(database)
+    path.write_text("".join(f"{json.dumps(raw)}\n" for raw in raws))
+    assert len(stretches(path)) == 5
+    crowd = [start("worker") for _ in range(2)]
+    coordinator = start("import", str(path), "--json")
+    until(lambda: set(holders(repository).values()) == {worker.pid for worker in crowd} and done(repository) > 200)
+    crowd[0].kill()
+    before = done(repository)
+    code, out, err = said(coordinator)
+    assert (code, json.loads(out)) == (0, {"created": {"Patient": 1500}, "updated": {}, "unchanged": {}, "bad": []}), err
+    assert before < 1500
+    assert {stored.version for stored in repository.scan("Patient")} == {1}
     assert jobs.listed(repository) == []
 
 

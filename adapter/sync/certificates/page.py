@@ -18,6 +18,7 @@ table { border-collapse: collapse; width: 100%; } caption { text-align: left; co
 th, td { border-bottom: 1px solid #ccc; padding: .2rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; } tr.fails td { font-weight: 600; }
 code { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; } thead { display: table-header-group; }
+@media screen { .wide { overflow-x: auto; } .wide th, .wide td { overflow-wrap: normal; } }
 @media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } h2 { break-after: avoid; } }
 @page { margin: 18mm; }
 """.strip()
@@ -112,4 +113,5 @@ def _table(columns: Sequence[str], rows: Iterable[tuple[Sequence[Any], bool]], n
         (noticed, "".join(f"<td{kind}>{escape(str(cell))}</td>" for cell, kind in zip(row, kinds, strict=True))) for row, noticed in rows
     ]
     lines = "".join(f"<tr{' class=fails' if noticed else ''}>{row}</tr>\n" for noticed, row in cells)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{lines}</tbody></table>"
+    # On a narrow screen a table is moved sideways within its place, by keyboard too.
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>\n{lines}</tbody></table></div>'

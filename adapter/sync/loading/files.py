@@ -4,33 +4,25 @@ Read are `.json` (a resource, or a Bundle of any kind), `.ndjson` (one JSON obje
 What is held in memory is one line, or the text of one .json file; a line over the limit is passed over without being held.
 """
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from io import BufferedReader
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-import zstandard
 
 from adapter.errors import Invalid
 from adapter.fhir.references import rewrite
 from adapter.fhir.resource import Raw, decode, parse, resource_type
+from adapter.sync.loading.stretches import DAMAGED, MB, Stretch, kind_of, unpacked
 
-MB = 1024 * 1024
 LIMIT = 64 * MB
 """The longest JSON text that is read: a line of NDJSON, or a whole .json file. MongoDB keeps 16 MB of it per resource."""
 
-_ENDINGS = re.compile(r"\.(json|ndjson|jsonl)(\.gz|\.zst)?", re.IGNORECASE)
 _UUID = re.compile(r"urn:uuid:([0-9a-fA-F-]{36})")
-# What reading a damaged or cut-off compressed file raises.
-_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 
 @dataclass(frozen=True)
@@ -57,88 +49,40 @@ class Item:
     """Bytes of its text."""
 
 
-@dataclass(frozen=True)
-class Fingerprint:
-    """By what a file is known again, and how much is in it."""
-
-    size: int
-    digest: str
-    """Of all its bytes as they are on the disk."""
-    lines: int
-    """Of NDJSON; 0 for others."""
-
-
 def files(paths: Iterable[Path]) -> list[Path]:
     """The files that the paths mean, folders looked through. Raises Invalid for a path that does not exist, or a folder without any."""
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise Invalid(f"There is no file or folder {path}.")
-        inside = sorted(inner for inner in path.rglob("*") if _ending(inner)) if path.is_dir() else [path]
+        inside = sorted(inner for inner in path.rglob("*") if kind_of(inner)) if path.is_dir() else [path]
         if not inside:
             raise Invalid(f"The folder {path} has no .json or .ndjson file (also .gz, .zst).")
         found += inside
     return found
 
 
-def fingerprint(path: Path) -> Fingerprint | None:
-    """What tells whether a file is still the same; None for what can be read only once, such as a pipe. Takes a second for some 500 MB."""
-    if not path.is_file():
-        return None
-    ending = _ending(path)
-    digest, lines = blake2b(digest_size=16), 0
-    try:
-        with path.open("rb") as file:
-            while block := file.read(MB):
-                digest.update(block)
-            size = file.tell()
-            if ending and ending[0] != "json":
-                file.seek(0)
-                lines = _count_lines(_unpacked(file, ending[1]))
-    except OSError:
-        return None
-    return Fingerprint(size, digest.hexdigest(), lines)
+def resources(path: Path, stretch: Stretch | None = None, *, limit: int = LIMIT) -> Iterator[Item]:
+    """The resources of one file, or of a stretch of it, in its order; those of a Bundle one by one with their references resolved.
 
-
-def _count_lines(stream: IO[bytes]) -> int:
-    lines, last = 0, b"\n"
-    try:
-        while block := stream.read(MB):
-            lines, last = lines + block.count(b"\n"), block[-1:]
-    except _DAMAGED:
-        pass
-    return lines + (last != b"\n")
-
-
-def _ending(path: Path) -> tuple[str, str] | None:
-    found = _ENDINGS.fullmatch("".join(path.suffixes[-2:])) or _ENDINGS.fullmatch(path.suffix)
-    return (found[1].lower(), (found[2] or "").lower()) if found else None
-
-
-def resources(path: Path, *, limit: int = LIMIT) -> Iterator[Item]:
-    """The resources of one file in its order, those of a Bundle one by one with their references resolved. Never raises on content."""
-    ending = _ending(path)
-    if ending is None:
+    Never raises on content.
+    """
+    kind = kind_of(path)
+    if kind is None:
         yield Item(Place(str(path)), fault="is neither .json nor .ndjson (also .gz, .zst)")
         return
     try:
         with path.open("rb") as file:
-            stream = _unpacked(file, ending[1])
-            texts = _whole(path, stream, limit) if ending[0] == "json" else _lines(path, stream, limit)
+            if stretch:
+                file.seek(stretch.start)
+            stream = unpacked(file, kind.packing, stretch.size if stretch else None)
+            texts = _lines(path, stream, limit, stretch.line if stretch else 1) if kind.lines else _whole(path, stream, limit)
             for text in texts:
                 yield from [text] if isinstance(text, Item) else _parsed(*text)
-    except _DAMAGED:
+    except DAMAGED:
         yield Item(Place(str(path)), fault="the compressed file is damaged or cut off; what comes before was read")
     except OSError as error:
         yield Item(Place(str(path)), fault=f"cannot be read: {error.strerror}")
-
-
-def _unpacked(file: IO[bytes], packing: str) -> IO[bytes]:
-    if packing == ".gz":
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    if packing == ".zst":
-        return BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True), MB)
-    return file
 
 
 def _whole(path: Path, stream: IO[bytes], limit: int) -> Iterator[Item | tuple[Place, bytes]]:
@@ -151,8 +95,8 @@ def _whole(path: Path, stream: IO[bytes], limit: int) -> Iterator[Item | tuple[P
         yield Place(str(path)), text.removeprefix(b"\xef\xbb\xbf")
 
 
-def _lines(path: Path, stream: IO[bytes], limit: int) -> Iterator[Item | tuple[Place, bytes]]:
-    number = 0
+def _lines(path: Path, stream: IO[bytes], limit: int, first: int) -> Iterator[Item | tuple[Place, bytes]]:
+    number = first - 1
     while line := stream.readline(limit + 1):
         number += 1
         place = Place(str(path), number)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from adapter.clock import Clock, instant
 from adapter.errors import Busy
 from adapter.store.documents import Document
 from adapter.store.state import State
-from adapter.sync.loading.files import Fingerprint, Item, Place, fingerprint
+from adapter.sync.loading.files import Item, Place
+from adapter.sync.loading.stretches import Stretch, stretches
 
-_IMPORTS, _FILES, _FAULTS = "imports", "import_files", "import_faults"
+_IMPORTS, _STRETCHES, _FAULTS = "imports", "import_stretches", "import_faults"
 BECAME = ("created", "updated", "unchanged")
 BAD = "bad"
 
@@ -63,9 +64,9 @@ class Looked:
     """An item of a file after it was looked at: to be kept, unless it is bad or came before with the same content."""
 
     source: str
-    """The key of its file."""
+    """The key of what it was read from."""
     number: int
-    """Which item of its file, from 1."""
+    """Which item of that, from 1."""
     item: Item
     fault: str = ""
     again: bool = False
@@ -77,12 +78,12 @@ class Looked:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of an import, and what of it is in the store."""
+    """A stretch of a file of an import, and what of it is in the store."""
 
     key: str
     path: Path
-    print: Fingerprint | None
-    """None for what can be read only once, such as a pipe."""
+    stretch: Stretch | None
+    """None for what can be read only once, such as a pipe: all of it."""
     done: int = 0
     """How many of its items, from the first, have been dealt with."""
     tally: dict[str, Counter[str]] = field(default_factory=dict)
@@ -91,7 +92,12 @@ class Source:
     @property
     def size(self) -> int:
         """Bytes on the disk, 0 where that is not known."""
-        return self.print.size if self.print else 0
+        return self.stretch.size if self.stretch else 0
+
+    @property
+    def lines(self) -> int:
+        """Lines of NDJSON, 0 of what has none or cannot be counted."""
+        return self.stretch.lines if self.stretch else 0
 
     def after(self, looked: Iterable[tuple[Looked, str]]) -> "Source":
         """The same when these, which follow on what was done, have become so."""
@@ -100,19 +106,19 @@ class Source:
             done = each.number
             if became != BAD and each.item.raw is not None:
                 tally[became][each.item.raw["resourceType"]] += 1
-        return Source(self.key, self.path, self.print, done, tally)
+        return replace(self, done=done, tally=tally)
 
     def document(self, run: str) -> Document:
         """As the store remembers it."""
         tally = {became: dict(counts) for became, counts in self.tally.items()}
-        print = asdict(self.print) if self.print else None
-        return {"run": run, "path": str(self.path), "print": print, "done": self.done, "tally": tally}
+        stretch = asdict(self.stretch) if self.stretch else None
+        return {"run": run, "path": str(self.path), "stretch": stretch, "done": self.done, "tally": tally}
 
     @staticmethod
     def of(key: str, document: Document) -> "Source":
-        print = Fingerprint(**document["print"]) if document["print"] else None
+        stretch = Stretch(**document["stretch"]) if document["stretch"] else None
         tally = {became: Counter(counts) for became, counts in document["tally"].items()}
-        return Source(key, Path(document["path"]), print, document["done"], tally)
+        return Source(key, Path(document["path"]), stretch, document["done"], tally)
 
 
 @dataclass(frozen=True)
@@ -121,13 +127,13 @@ class Step:
 
     run: str
     sources: dict[str, tuple[int, Source]]
-    """Each file as it is then, and how much of it was done before."""
+    """Each stretch as it is then, and how much of it was done before."""
     bad: dict[tuple[str, int], Bad]
 
     def write(self, state: State, session: ClientSession) -> None:
-        """Remember it. Raises Busy where another process has gone on with a file, so that nothing is counted twice."""
+        """Remember it. Raises Busy where another process has gone on with one of them, so that nothing is counted twice."""
         for key, (before, source) in self.sources.items():
-            if not state.swap(_FILES, key, {"done": before}, source.document(self.run), session):
+            if not state.swap(_STRETCHES, key, {"done": before}, source.document(self.run), session):
                 raise Busy("Another process goes on with this import; nothing more was done.")
             if rows := [{"number": number, **asdict(bad)} for (of, number), bad in self.bad.items() if of == key]:
                 state.put(_FAULTS, f"{key}:{source.done}", {"run": self.run, "source": key, "bad": rows}, session)
@@ -140,7 +146,7 @@ class Import:
         self.state, self.run = state, run
         self.sources = {source.key: source for source in sources}
         self.bad = bad
-        """By the key of the file and the number of the item."""
+        """By the key of the stretch and the number of the item."""
 
     def after(self, looked: Sequence[tuple[Looked, str]], *, late: bool = False) -> Step:
         """What is to be remembered when these have become so; `late` where it is the store that refuses them."""
@@ -157,18 +163,22 @@ class Import:
         self.bad |= step.bad
 
     @staticmethod
-    def kept(state: State, run: str, keys: Iterable[str] | None = None) -> "Import":
-        """The import as the store remembers it, all of it or some of its files."""
-        found = {key: Source.of(key, kept) for key, kept in state.all(_FILES, {"run": run})}
-        wanted = [*found] if keys is None else [key for key in keys if key in found]
-        faults = (kept for _, kept in state.all(_FAULTS, {"run": run}))
+    def kept(state: State, run: str, keys: Sequence[str] | None = None) -> "Import":
+        """The import as the store remembers it: all of it, or these of its stretches in their order."""
+        of, about = ({"run": run},) * 2 if keys is None else ({"_id": {"$in": [*keys]}}, {"source": {"$in": [*keys]}})
+        found = {key: Source.of(key, kept) for key, kept in state.all(_STRETCHES, of)}
         bad = {
             (kept["source"], row["number"]): Bad(Place(**row["place"]), row["reason"], row["late"])
-            for kept in faults
-            if kept["source"] in wanted
+            for _, kept in state.all(_FAULTS, about)
             for row in kept["bad"]
         }
-        return Import(state, run, (found[key] for key in wanted), bad)
+        return Import(state, run, found.values(), bad).of([*found] if keys is None else keys)
+
+    def of(self, keys: Iterable[str]) -> "Import":
+        """These of its stretches, in this order."""
+        sources = [self.sources[key] for key in keys if key in self.sources]
+        wanted = {source.key for source in sources}
+        return Import(self.state, self.run, sources, {at: bad for at, bad in self.bad.items() if at[0] in wanted})
 
     def report(self) -> Loaded:
         """What became of all so far."""
@@ -195,29 +205,33 @@ def importing(
         _forget(state, name, kept["run"])
         kept = None
     run = kept["run"] if kept else uuid4().hex
-    unique = {f"{run}:{digest_of(str(path.resolve()))}": path for path in found}
+    unique = {digest_of(str(path.resolve())): path for path in found}
     now = {}
-    for number, (key, path) in enumerate(unique.items(), start=1):
+    for number, (file, path) in enumerate(unique.items(), start=1):
         progress("look through the files", number, len(unique))
-        now[key] = Source(key, path, fingerprint(path))
+        for stretch in tuple(stretches(path)) or (None,):
+            key = f"{run}:{file}:{stretch.start if stretch else 0}"
+            now[key] = Source(key, path, stretch)
     before = Import.kept(state, run)
-    same = {key for key, source in now.items() if (old := before.sources.get(key)) and source.print and old.print == source.print}
-    for key in before.sources.keys() & now.keys() - same:
-        say(f"{now[key].path} is not the file that it was when the import was stopped; it starts anew.")
+    same = {key for key, source in now.items() if (old := before.sources.get(key)) and source.stretch and old.stretch == source.stretch}
+    changed = [key for key in now if key in before.sources and key not in same]
+    for path in dict.fromkeys(now[key].path for key in changed):
+        say(f"{path} is not the file that it was when the import was stopped; what has changed in it starts anew.")
+    for key in changed:
         state.drop_all(_FAULTS, {"source": key})
-    state.put_all(_FILES, {key: source.document(run) for key, source in now.items() if key not in same}, session)
+    state.put_all(_STRETCHES, {key: source.document(run) for key, source in now.items() if key not in same}, session)
     if kept:
         done = sum(before.sources[key].done for key in same)
         say(f"Going on with the import of {instant(kept['started'])}, which was stopped after {done} resources. --again starts it anew.")
     else:
         state.put(_IMPORTS, name, {"run": run, "started": clock()})
-    yield Import.kept(state, run, now)
+    yield Import.kept(state, run).of(now)
     _forget(state, name, run)
 
 
 def _forget(state: State, name: str, run: str) -> None:
     state.drop(_IMPORTS, name)
-    for kind in (_FILES, _FAULTS):
+    for kind in (_STRETCHES, _FAULTS):
         state.drop_all(kind, {"run": run})
     # Of an import that workers had begun, and that was begun anew or ended without them.
     state.drop_all("jobs", {"arguments.run": run})

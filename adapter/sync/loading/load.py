@@ -20,17 +20,18 @@ from adapter.store.search_parameters import parameters
 from adapter.store.state import State
 from adapter.store.versions import made_by
 from adapter.sync import lease
-from adapter.sync.loading.files import LIMIT, MB, Item, files, fingerprint, resources
+from adapter.sync.loading.files import LIMIT, Item, files, resources
 from adapter.sync.loading.imports import BAD, Import, Loaded, Looked, Progress, Say, Source, Step, digest_of, importing, name_of
 from adapter.sync.loading.seen import Seen, seen
+from adapter.sync.loading.stretches import MB, stretch_at
 from adapter.sync.workers.jobs import Arguments, Elsewhere, Job, Work
 
 BATCH = 200
 """Resources per transaction."""
 ATOMIC_LIMIT = 5000
 """Resources that one transaction may hold: MongoDB gives a transaction 60 s, and all of them are in memory until then."""
-PART_BYTES, PART_FILES = MB, 1000
-"""How many files a worker is given at once, as they are on the disk; a larger one is a part of its own."""
+JOB_BYTES, JOB_STRETCHES = MB, 1000
+"""How much a worker is given at once, as it is on the disk, in how many stretches; a larger one is a job of its own."""
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 # A code element's table is total, so what is not in it is not FHIR; other problems are only ours (a form that the record has no room for).
@@ -73,9 +74,9 @@ def load(
     """Import what the paths hold, under the ids that the resources have; other content under a known id is its new version.
 
     The valid ones are written in batches, each in one transaction together with how far the import is: one that was stopped, however that
-    was, goes on from there when it is asked for once more, unless `again`. A file that has changed since starts anew. With `atomic` all
-    are in one transaction, and none where any is bad. `workers` divide the files among them. `say` gets what a person should know. Raises
-    Busy where the same import is running, TooLarge where there are more than fit into one transaction, WorkFailed.
+    was, goes on from there when it is asked for once more, unless `again`. What has changed since starts anew. With `atomic` all are
+    in one transaction, and none where any is bad. `workers` divide the files among them, a large one too. `say` gets what a person should
+    know. Raises Busy where the same import is running, TooLarge where there are more than fit into one transaction, WorkFailed.
     """
     found, state, name = files(paths), State(repository.database), name_of(paths)
     with lease.hold(state, name, work="import of these files") as held, repository.using(held.session):
@@ -84,17 +85,18 @@ def load(
         with importing(state, name, found, repository.clock, held.session, again=again, say=say, progress=progress) as work:
             if workers:
                 workers(_jobs(work), partial(_tell_all, work, progress))
-                return Import.kept(state, work.run, work.sources).report()
+                return Import.kept(state, work.run).of(work.sources).report()
             for last in _load(repository, work, limit, held.check):
                 _tell(work, last, progress)
             return work.report()
 
 
 def load_files(work: Work, arguments: Arguments) -> None:
-    """A worker's part of an import: some of its files. Raises Invalid where they are not here, or not the same."""
-    part = Import.kept(work.state, arguments["run"], arguments["files"])
+    """A worker's part of an import: some stretches of its files. Raises Invalid where these are not here, or not the same."""
+    part = Import.kept(work.state, arguments["run"], arguments["stretches"])
     for source in part.sources.values():
-        if source.print is None or fingerprint(source.path) != source.print:
+        there = source.stretch
+        if there is None or stretch_at(source.path, there.start, there.line) != there:
             raise Invalid(f"{source.path} is not the same on a worker as where the import was asked for.")
     for _ in _load(work.repository, part, LIMIT, work.check):
         pass
@@ -109,21 +111,22 @@ def _load(repository: Repository, work: Import, limit: int, check: Callable[[], 
 
 
 def _jobs(work: Import) -> list[Job]:
-    """The files as jobs for workers, the largest first; small ones together."""
+    """The stretches as jobs for workers, the largest first; small ones together."""
     parts: list[list[str]] = []
     size = float("inf")
     for source in sorted(work.sources.values(), key=lambda source: (-source.size, source.key)):
-        if size + source.size > PART_BYTES or len(parts[-1]) == PART_FILES:
+        if size + source.size > JOB_BYTES or len(parts[-1]) == JOB_STRETCHES:
             parts.append([])
             size = 0
         parts[-1].append(source.key)
         size += source.size
-    return [Job(f"load:{work.run}:{digest_of(*keys)}", "load", {"run": work.run, "files": keys}) for keys in parts]
+    return [Job(f"load:{work.run}:{digest_of(*keys)}", "load", {"run": work.run, "stretches": keys}) for keys in parts]
 
 
 def _tell_all(work: Import, progress: Progress) -> None:
-    now = Import.kept(work.state, work.run, work.sources).sources.values()
-    progress(f"import {len(now)} files", sum(source.done for source in now), sum(source.print.lines for source in now if source.print))
+    now = Import.kept(work.state, work.run).of(work.sources).sources.values()
+    paths = {source.path for source in now}
+    progress(f"import {len(paths)} files", sum(source.done for source in now), sum(source.lines for source in now))
 
 
 def _load_all(repository: Repository, work: Import, limit: int, progress: Progress) -> Loaded:
@@ -146,8 +149,8 @@ def _load_all(repository: Repository, work: Import, limit: int, progress: Progre
 
 
 def _looked(work: Import, source: Source, limit: int, before: Seen) -> Iterator[Looked]:
-    """The items of a file that have not been dealt with, each looked at."""
-    for number, item in enumerate(resources(source.path, limit=limit), start=1):
+    """The items of a stretch that have not been dealt with, each looked at."""
+    for number, item in enumerate(resources(source.path, source.stretch, limit=limit), start=1):
         if number > source.done:
             yield _judged(source, number, item, before)
         elif item.raw is not None and ((bad := work.bad.get((source.key, number))) is None or bad.late):
@@ -192,9 +195,10 @@ def _written(keep: Callable[[list[Looked]], None], batches: Iterable[list[Looked
 
 
 def _tell(work: Import, last: Looked, progress: Progress) -> None:
-    source, keys = work.sources[last.source], [*work.sources]
-    place = f" ({keys.index(last.source) + 1} of {len(keys)} files)" if len(keys) > 1 else ""
-    progress(f"import {source.path.name}{place}", last.number, source.print.lines if source.print else 0)
+    path, paths = work.sources[last.source].path, [*dict.fromkeys(source.path for source in work.sources.values())]
+    of_it = [source for source in work.sources.values() if source.path == path]
+    place = f" ({paths.index(path) + 1} of {len(paths)} files)" if len(paths) > 1 else ""
+    progress(f"import {path.name}{place}", sum(source.done for source in of_it), sum(source.lines for source in of_it))
 
 
 def _keep(repository: Repository, work: Import, check: Callable[[], None], looked: list[Looked]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from adapter import log
 from adapter.clock import instant
 from adapter.errors import Invalid, RemoteFatal, RemoteGone, RemoteTemporary
-from adapter.fhir.bulk import Bulk, Manifest, Running
+from adapter.fhir.bulk import Bulk, Running
+from adapter.fhir.manifest import OUTPUT, Manifest
 from adapter.fhir.ndjson import Line, Place
 from adapter.fhir.outcome import ends_all
 from adapter.store.documents import UNSYNCED
@@ -22,7 +23,7 @@ from adapter.sync.edge import knows_own, own_search
 from adapter.sync.pulling.born import know
 from adapter.sync.pulling.cursors import Cursor, Cursors
 from adapter.sync.pulling.exported import Exported, Job
-from adapter.sync.pulling.intake import FAULTS, OUTPUT, Intake, Part, parts_of
+from adapter.sync.pulling.intake import FAULTS, Intake, Part, parts_of
 from adapter.sync.pulling.pages import ahead
 from adapter.sync.pulling.pull import own_ids, types_to_pull
 from adapter.sync.pulling.scope import of_patients

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from adapter.clock import Clock
-from adapter.fhir.bulk import Manifest, manifest
+from adapter.fhir.manifest import Manifest, manifest
 from adapter.fhir.ndjson import Place
 from adapter.fhir.resource import dumps, parse
 from adapter.store.state import State

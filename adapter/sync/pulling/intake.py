@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from adapter.errors import RemoteFatal
 from adapter.fhir import bundle as bundles
-from adapter.fhir.bulk import File, Manifest
+from adapter.fhir.manifest import DELETED, ERROR, OUTPUT, File, Manifest
 from adapter.fhir.ndjson import Line
 from adapter.fhir.outcome import codes
 from adapter.fhir.resource import Raw, version_of
@@ -19,7 +19,6 @@ from adapter.sync.pulling.pull import in_order, wanted
 from adapter.sync.remotes.remote import Remote
 from adapter.sync.remotes.visit import Visit
 
-OUTPUT, DELETED, ERROR = "output", "deleted", "error"
 FAULTS = "OperationOutcome"
 """The row of a certificate in which an export's own errors stand: as many as there are, and none of them fetched."""
 

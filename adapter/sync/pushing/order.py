@@ -4,18 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from adapter.errors import Invalid
-from adapter.fhir.references import split, walk, without
-from adapter.fhir.resource import Raw, check_structure
-from adapter.sync.plan import Entry
+from adapter.fhir.references import split, without
+from adapter.fhir.resource import check_structure
+from adapter.sync.plan import Entry, targets
 
 Graph = Mapping[str, Collection[str]]
-
-
-def targets(raw: Raw) -> Iterator[str]:
-    """The Type/id of each resource that this one refers to."""
-    for reference in walk(raw):
-        if parts := split(reference["reference"]):
-            yield f"{parts[0]}/{parts[1]}"
 
 
 def ordered(entries: Iterable[Entry]) -> list[Entry]:
@@ -39,12 +32,12 @@ def groups(entries: list[Entry]) -> Iterator[list[Entry]]:
 def _graph(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
     """Who waits for whom. An update waits for nobody's: what is updated is there already."""
     waited_for = {name for name, entry in entries.items() if entry.action != "update"}
-    return {name: [to for to in targets(_says(entry)) if to in waited_for] for name, entry in entries.items()}
+    return {name: [to for to in _said_of(entry) if to in waited_for] for name, entry in entries.items()}
 
 
-def _says(entry: Entry) -> Raw:
-    """What decides about an entry's place: what is to be there, or for a deletion what is there."""
-    return (entry.theirs if entry.action == "delete" else entry.target) or {}
+def _said_of(entry: Entry) -> Iterable[str]:
+    """Whom that refers to which decides about an entry's place: what is to be there, or for a deletion what is there."""
+    return targets(entry.theirs or {}) if entry.action == "delete" else entry.refers_to
 
 
 def batches(entries: list[Entry], size: int, alone: Collection[str] = ()) -> Iterator[list[Entry]]:
@@ -113,9 +106,8 @@ def in_phases(circle: list[Entry]) -> list[Entry]:
 
 def _without(entry: Entry, later: Collection[str]) -> tuple[int, Entry]:
     """How many references the entry has to those, and the entry without them."""
-    target = entry.target or {}
-    lost = sum(1 for to in targets(target) if to in later)
-    return lost, replace(entry, target=without(target, lambda text: _named(text) in later)) if lost else entry
+    lost = sum(1 for to in entry.refers_to if to in later)
+    return lost, replace(entry, target=without(entry.target or {}, lambda text: _named(text) in later)) if lost else entry
 
 
 def _named(reference: str) -> str:

@@ -17,7 +17,6 @@ from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.sync.edge import Edge, own_search
 from adapter.sync.plan import Entry
-from adapter.sync.pushing.order import targets
 from adapter.sync.remotes.remote import Remote
 
 Request = Callable[[FhirClient], list[EntryResult]]
@@ -53,7 +52,7 @@ class Outbound:
         """Learn in few questions what `there` will be asked about these entries."""
         wanted: dict[str, set[str]] = {}
         for entry in entries:
-            for reference in targets(entry.target or {}):
+            for reference in entry.refers_to:
                 if reference not in self.links:
                     type, _, id = reference.partition("/")
                     wanted.setdefault(type, set()).add(id)
@@ -63,7 +62,7 @@ class Outbound:
 
     def strange(self, entry: Entry) -> bool:
         """Whether a resource of the remote refers to something that is not here: only the remote knows its names for that."""
-        return entry.there is not None and any(self.there(reference) is None for reference in targets(entry.target or {}))
+        return entry.there is not None and any(self.there(reference) is None for reference in entry.refers_to)
 
     def recall(self, raw: Raw) -> None:
         """Learn from a resource as the remote has it what it calls those that it refers to."""

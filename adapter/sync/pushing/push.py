@@ -1,7 +1,7 @@
 """Push: what we owe a remote, planned as creates, updates and deletes, and put in an order in which every reference has its target."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from adapter.config import SYNTHETIC_TAG
 from adapter.fhir.capability import Capability
@@ -12,9 +12,10 @@ from adapter.store.repository import Repository
 from adapter.sync.base import agreed, outgoing, unsent
 from adapter.sync.conflicts.ownership import owners
 from adapter.sync.plan import Entry
-from adapter.sync.pushing.order import ordered, targets
+from adapter.sync.pushing.order import ordered
 from adapter.sync.pushing.outbound import changes_by
 from adapter.sync.pushing.retraction import ENTERED_IN_ERROR, retractable, retracted
+from adapter.sync.pushing.texts import Sign, signs_of, telling
 from adapter.sync.remotes.remote import Remote, Remotes
 
 _RETRACTED = "deleted here; there its status says entered-in-error"
@@ -55,6 +56,7 @@ class Pusher:
     """Whether what was made before the remote was added is on its outbox yet; see `seed`."""
     kept_back: Callable[[Stored], tuple[str, str] | None] = lambda _: None
     """What becomes, and why, of one that the remote does not get although it has none; see `adapter.sync.pushing.seek`."""
+    _people: dict[str, tuple[Sign, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def owed(self) -> Iterator[Stored]:
         """What the remote has not got yet."""
@@ -74,6 +76,22 @@ class Pusher:
 
     def entry(self, stored: Stored) -> Entry:
         """What the remote has to be told about one resource."""
+        entry = self._entry(stored)
+        if not self.remote.sandbox or entry.action not in ("create", "update") or entry.target is None:
+            return entry
+        signs = [sign for reference in entry.refers_to if reference != entry.reference for sign in self._signs(reference)]
+        what = telling(entry.target, signs, entry.theirs)
+        reason = f"a text of it holds what looks like {what}, and the remote is a sandbox"
+        return replace(entry, action="skip", reason=reason, target=None, changes=()) if what else entry
+
+    def _signs(self, reference: str) -> tuple[Sign, ...]:
+        """What somebody would be named by who is referred to, where it is a client."""
+        if reference not in self._people:
+            person = self.repository.find(*reference.split("/")) if reference.startswith("Patient/") else None
+            self._people[reference] = signs_of(person.raw) if person and not person.deleted else ()
+        return self._people[reference]
+
+    def _entry(self, stored: Stored) -> Entry:
         link = stored.link(self.remote.name)
         entry = Entry("push", "unchanged", stored.type, stored.id, link.reference if link else None, stored=stored)
         if self.in_conflict(stored.reference):
@@ -135,7 +153,7 @@ class Pusher:
             entries, sent = kept, now
 
     def _missing(self, entry: Entry, sent: set[str], known: dict[str, bool]) -> str | None:
-        for reference in targets(entry.target or {}):
+        for reference in entry.refers_to:
             if reference in sent:
                 continue
             if reference not in known:

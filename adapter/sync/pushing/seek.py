@@ -32,7 +32,8 @@ def sought(visit: Visit, people: People, owed: Iterable[Stored], receiver: Recei
     """What became of the remote's resources that may be those about to be made there: they are received as in a pull."""
     done: list[Entry] = []
     for stored in owed if visit.remote.trust else ():
-        if _sought(visit, stored) and (found := _found(visit, stored)):
+        # Who gave way is not made there: whom the remote has is the one that stays, as somebody has said.
+        if _sought(visit, stored) and not people.unions.gave_way(stored.reference) and (found := _found(visit, stored)):
             done += receiver.resources(stored.type, found)
             _doubted(visit.remote, people, stored, found)
     if done:

@@ -16,7 +16,7 @@ from adapter.store.documents import Stored
 from adapter.sync.plan import SENT, Entry
 from adapter.sync.pushing.lanes import Lanes
 from adapter.sync.pushing.ledger import Ledger
-from adapter.sync.pushing.order import batches, groups, in_phases, levels, targets
+from adapter.sync.pushing.order import batches, groups, in_phases, levels
 from adapter.sync.pushing.outbound import Outbound
 from adapter.sync.pushing.work import Work, divided, one_by_one, ready
 
@@ -200,7 +200,7 @@ class Sender:
     def _stuck(self, entry: Entry, inside: Collection[str]) -> bool:
         if entry.action == "delete":
             return False
-        if any(to not in inside and self.outbound.there(to) == "" for to in targets(entry.target or {})):
+        if any(to not in inside and self.outbound.there(to) == "" for to in entry.refers_to):
             self._end(replace(entry, action="skip", reason=_REFERS))
             return True
         if entry.action == "create" and not is_plain(entry.target or {}):

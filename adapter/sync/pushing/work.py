@@ -6,8 +6,8 @@ from functools import cached_property
 from itertools import islice
 
 from adapter.errors import CasebridgeError, RemoteConflict
-from adapter.sync.plan import Entry
-from adapter.sync.pushing.order import groups, in_phases, targets
+from adapter.sync.plan import Entry, targets
+from adapter.sync.pushing.order import groups, in_phases
 
 # How far ahead a free client looks for a request that waits for no other.
 _LOOK_AHEAD = 32
@@ -38,8 +38,7 @@ class Work:
     @cached_property
     def touches(self) -> frozenset[str]:
         """The resources that it is about, and those that these refer to."""
-        said = (entry.target or entry.theirs or {} for entry in self.entries)
-        return self.names.union(*map(targets, said))
+        return self.names.union(*(entry.refers_to if entry.target else targets(entry.theirs or {}) for entry in self.entries))
 
     def disturbs(self, other: "Work") -> bool:
         """Whether the two must keep their order."""

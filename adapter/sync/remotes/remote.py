@@ -42,7 +42,7 @@ class Remote:
     cleartext: bool = False
     """Whether credentials may go over http:// to another machine than this."""
     sandbox: bool = False
-    """Takes nothing that is not tagged as synthetic."""
+    """Takes nothing that is not tagged as synthetic, and no text that seems to tell who somebody is."""
     types: tuple[str, ...] = ()
     """The resource types to pull; none named: all that the remote can search."""
     trust: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Remote:
     """How many steps what is pulled is followed to what it refers to; -1: one with a `scope`, else none."""
     reference_limit: int = 1000
     """How many resources are fetched in one pull because others refer to them; the rest is left to the next."""
-    overlap: float = 10
+    overlap: float = 60
     """Seconds before the last pull that are read again: a remote stamps a resource before it commits it."""
     ids_every: float = 24
     """Hours between two comparisons of ids, which find what was deleted in types without history; 0: at each pull."""

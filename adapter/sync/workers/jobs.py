@@ -153,7 +153,7 @@ def elsewhere(repository: Repository, offer: Offer, say: Say, jobs: Sequence[Job
     """Have jobs done by workers, to whom `offer` sends ids. Raises WorkFailed when all have ended and one did not do its work."""
     state = State(repository.database)
     remember(state, jobs, repository)
-    watched = {job.id: _Watched() for job in jobs}
+    watched = {job.id: Watched() for job in jobs}
     began, looks, told = time.monotonic(), 0, False
     while waiting := [id for id, job in state.all(_JOBS) if id in watched and job["status"] == WAITING]:
         leases = dict(state.all(_LEASES))
@@ -171,7 +171,7 @@ def elsewhere(repository: Repository, offer: Offer, say: Say, jobs: Sequence[Job
     return _end(state, jobs)
 
 
-class _Watched:
+class Watched:
     """A job that is waited for."""
 
     def __init__(self) -> None:

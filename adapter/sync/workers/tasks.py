@@ -4,14 +4,21 @@ from functools import partial
 
 from adapter.config import Settings
 from adapter.store.repository import Repository
+from adapter.sync.exporting.exports import TASK as EXPORT
+from adapter.sync.exporting.write import write_export
 from adapter.sync.loading.load import load_files
 from adapter.sync.loading.reindex import index_type
 from adapter.sync.workers import jobs
-from adapter.sync.workers.jobs import Elsewhere, Say, Tasks
+from adapter.sync.workers.jobs import Arguments, Elsewhere, Say, Tasks, Work
 from adapter.sync.workers.shares import pull_type, push_slice
 from adapter.sync.workers.worker import offer_by
 
-TASKS: Tasks = {"pull": pull_type, "push": push_slice, "load": load_files, "index": index_type}
+
+def _export(work: Work, arguments: Arguments) -> None:
+    write_export(Settings.from_env().export_folder, work, arguments)
+
+
+TASKS: Tasks = {"pull": pull_type, "push": push_slice, "load": load_files, "index": index_type, EXPORT: _export}
 
 
 def workers(settings: Settings, repository: Repository, say: Say) -> Elsewhere | None:
