@@ -10,23 +10,26 @@ from uuid import uuid4
 import flask
 
 from adapter.cases.facts import Facts, plan_in_hand
-from adapter.cases.headline import happened, headline
+from adapter.cases.headline import headline
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS, types_of
 from adapter.cases.wording import label
 from adapter.casework import records
 from adapter.casework.facts import facts_of
+from adapter.casework.outcome import proposed
 from adapter.casework.past import history
 from adapter.errors import CasebridgeError, Invalid, NotFound, RuleViolated, StaleRecord
 from server.console import form, forms
+from server.console.around import choices
 from server.console.names import full_name
-from server.console.shown import day, plain
+from server.console.shown import plain
 from server.console.site import Site
 
 # A new goal or service belongs to the plan that is being drafted.
 _JOINS = {"goal": "goals", "planned_service": "services"}
-_PEOPLE = ("client", "support_person", "case_manager", "stakeholder")
-_MOST = 200
+_ON_PLAN = ("plan", *_JOINS)
+# People and what they offer are there before any case.
+_OF_NO_CASE = ("client", "stakeholder", "healthcare_service", "professional_role")
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,13 @@ def _new(site: Site, concept: str) -> Sheet:
     desk = site.desk()
     _known(concept)
     case = flask.request.values.get("case", "").rpartition("/")[2]
+    if concept in _OF_NO_CASE and not case:
+        return Sheet(concept, None, 0, forms.begun(concept, forms.Start(desk.actor.reference, desk.now(), "", "", Facts())), "", Facts())
     kept = records.read(site.repository, "case", case)
     facts = facts_of(desk, kept.reference, kept.fields)
     start = forms.Start(desk.actor.reference, desk.now(), kept.reference, kept.fields["client"], facts)
-    return Sheet(concept, None, 0, forms.begun(concept, start), kept.reference, facts)
+    known = proposed(site.repository, kept.id, site.clock) if concept == "outcome" else {}
+    return Sheet(concept, None, 0, known | forms.begun(concept, start), kept.reference, facts)
 
 
 def _stored(site: Site, concept: str, id: str, version: int | None) -> Sheet:
@@ -116,9 +122,9 @@ def _write(site: Site, sheet: Sheet) -> Any:
         return _overtaken(site, sheet, fields, stale)
     except (Invalid, RuleViolated) as refused:
         return _page(site, sheet, fields, dict.fromkeys(refused.expression or ("",), refused.text), refused), refused.status
-    case = kept.case or sheet.case
-    to = flask.url_for("console.case-show", id=case.partition("/")[2]) if case else f"/records/{sheet.concept}/{kept.id}"
-    return flask.redirect(to, 303)
+    case = (kept.case or sheet.case).partition("/")[2]
+    page = "console.plan-show" if sheet.concept in _ON_PLAN else "console.case-show"
+    return flask.redirect(flask.url_for(page, id=case) if case else f"/records/{sheet.concept}/{kept.id}", 303)
 
 
 def _save(site: Site, sheet: Sheet, fields: Fields, reason: str | None) -> records.Kept:
@@ -167,7 +173,7 @@ def _page(
     site: Site, sheet: Sheet, values: Fields, errors: form.Errors, refused: CasebridgeError | None = None, meanwhile: Any = None
 ) -> str:
     record, (first, more) = RECORDS[sheet.concept], forms.layout(sheet.concept)
-    known = _choices(site, sheet)
+    known = choices(site, sheet.facts, sheet.id)
     asked = form.widgets(record, first, values, known, errors)
     rest = form.widgets(record, more, values, known, errors)
     placed = {path for each in (*asked, *rest) for path in _paths(each)}
@@ -193,30 +199,3 @@ def _paths(widget: form.Widget) -> dict[str, form.Widget]:
     for part in widget.parts:
         found |= _paths(part)
     return found
-
-
-def _choices(site: Site, sheet: Sheet) -> form.Known:
-    """What of the case a reference can name; the people around it, and what happened, the newest first."""
-    names, own = site.names(), f"/{sheet.id}"
-    rows: list[tuple[bool, str, str, str]] = []
-    for concept, known in sheet.facts.records.items():
-        for reference, fields in known.items():
-            person, when = concept in _PEOPLE, happened(fields)
-            told = full_name(fields) if person else f"{label(concept)}: {headline(concept, fields)}{f', {day(when)}' if when else ''}"
-            if not reference.endswith(own):
-                rows.append((person, when, reference, told))
-    actor = site.desk().actor.reference
-    if all(reference != actor for _, _, reference, _ in rows):
-        rows.append((True, "", actor, names.of(actor)))
-    rows.sort(key=lambda row: (row[0], row[1], row[3]), reverse=True)
-
-    def offered(types: frozenset[str], several: bool) -> list[tuple[str, str]]:
-        """Of any type, several are evidence, and a person is none."""
-        chosen = [
-            (reference, told)
-            for person, _, reference, told in rows
-            if (reference.partition("/")[0] in types if types else not (person and several))
-        ]
-        return chosen[:_MOST]
-
-    return offered

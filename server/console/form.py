@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from adapter.cases import fields as kinds
+from adapter.cases.plan import Option
 from adapter.cases.record import Fields, Record
-from adapter.cases.values import Code, Identifier, Note, Quantity
+from adapter.cases.values import Address, Code, Identifier, Name, Note, Quantity, Telecom
 from adapter.cases.wording import code, label
 
 Errors = Mapping[str, str]
@@ -19,9 +20,22 @@ Known = Callable[[frozenset[str], bool], Sequence[tuple[str, str]]]
 """References to these types (none named: to any) that the form offers, each with its name; `several` where more than one can be chosen."""
 
 # Of these groups only what people write is asked; the rest is kept with it.
-_ASKED: Mapping[type[Any], tuple[str, ...]] = {Quantity: ("value", "unit"), Note: ("text",), Identifier: ("type", "value")}
+_ASKED: Mapping[type[Any], tuple[str, ...]] = {
+    Quantity: ("value", "unit"),
+    Note: ("text",),
+    Identifier: ("type", "value"),
+    Name: ("use", "given", "family"),
+    Telecom: ("system", "value"),
+    Address: ("use", "line", "city", "state", "postal_code", "country"),
+    Option: ("title", "plain_text", "services", "estimated_cost"),
+}
+# Of these what says the whole in words is asked too where it is there, so that it does not say what was.
+_WORDED: Mapping[type[Any], str] = {Name: "text", Address: "text"}
 _LONG = frozenset(
-    {"note", "notes", "text", "summary", "rationale", "mitigation", "lessons", "experience", "research_notes", "justification"}
+    (
+        *("note", "notes", "text", "plain_text", "summary", "rationale", "mitigation", "lessons", "experience", "research_notes"),
+        "justification",
+    )
 )
 # Coded fields that are chosen: http://terminology.hl7.org/CodeSystem/v3-ActCode
 _CODED: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -99,7 +113,8 @@ def asked(kind: type[Any], value: Any) -> tuple[str, ...]:
     if one_of := getattr(kind, "ONE_OF", ()):
         held = [key for key in schema(kind) if key in one_of and isinstance(value, dict) and key in value]
         return (next(key for key in (*held, "quantity", "text", *schema(kind)) if key in one_of),)
-    return _ASKED.get(kind, tuple(schema(kind)))
+    words = (_WORDED[kind],) if kind in _WORDED and isinstance(value, dict) and _WORDED[kind] in value else ()
+    return (*_ASKED.get(kind, tuple(schema(kind))), *words)
 
 
 def widgets(record: type[Record], names: Sequence[str], values: Fields, known: Known, errors: Errors) -> list[Widget]:
@@ -234,13 +249,15 @@ def _moment(_field: Any, name: str, form: Sent, before: Any) -> Any:
     text, old = form.text(name).replace(" ", "T"), _as_text(before)
     if text == as_local(old):
         return old
-    if "T" not in text:
-        return text
+    return zoned(text, (old[19:].lstrip(".0123456789") if "T" in old else "") or "Z")
+
+
+def zoned(text: str, zone: str = "Z") -> str:
+    """A moment as a browser's field has it, in this zone; one that says its own, and anything less than a moment, as it is."""
     clock = text.partition("T")[2]
-    if clock.endswith("Z") or "+" in clock or "-" in clock:
+    if not clock or clock.endswith("Z") or "+" in clock or "-" in clock:
         return text
-    zone = old[19:].lstrip(".0123456789") if "T" in old else ""
-    return f"{text}{':00' if clock.count(':') == 1 else ''}{zone or 'Z'}"
+    return f"{text}{':00' if clock.count(':') == 1 else ''}{zone}"
 
 
 def _flag(_field: Any, name: str, form: Sent, _before: Any) -> Any:

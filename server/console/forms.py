@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from uuid import uuid4
 
 from adapter.care.risk import stratify
 from adapter.cases.facts import Facts, goals_of_plan
 from adapter.cases.record import Fields
 from adapter.cases.registry import RECORDS
-from adapter.cases.risk_evaluation import LEVELS
+from adapter.cases.risk_evaluation import LEVELS, SEED_FACTORS
 from adapter.casework.edits import MADE, MOVED
 from adapter.casework.weighing import weighed
+from adapter.config import BASE
 from adapter.errors import CasebridgeError
 from server.console.form import schema
 
@@ -31,6 +33,13 @@ class Start:
 
 # Of each concept what a case manager is asked first, in the order in which they think of it; the rest can be unfolded.
 _FIRST: Mapping[str, tuple[str, ...]] = {
+    "client": ("names", "birth_date", "identifiers", "pronouns", "languages", "telecoms", "addresses", "capacity", "decision_maker"),
+    "stakeholder": ("kind", "name", "names", "telecoms", "addresses", "active"),
+    "support_person": ("names", "relationships", "telecoms", "supports", "may_receive_information", "is_decision_maker"),
+    "coverage": ("payers", "member_id", "status", "type", "period"),
+    "consent": ("scope", "actor", "decision", "status", "agreed_at", "performers"),
+    "referral": ("source", "requester", "received_at", "reasons", "priority", "status"),
+    "measurement": ("effective", "components", "code", "status"),
     "encounter": ("status", "encounter_class", "period", "participants"),
     "condition": ("code", "clinical_status", "verification_status", "evidence", "onset_at", "recorded_at"),
     "barrier": ("kind", "description", "status", "opened_at", "accepted_reason", "resolved_at"),
@@ -62,8 +71,13 @@ _FIRST: Mapping[str, tuple[str, ...]] = {
     "case": ("close_reason", "diagnoses"),
 }
 # What follows from something else: it is shown where it stands, and never asked.
-_COMPUTED: Mapping[str, frozenset[str]] = {"risk_evaluation": frozenset({"severity", "tier", "priority_score", "instrument_results"})}
+_COMPUTED: Mapping[str, frozenset[str]] = {
+    "risk_evaluation": frozenset({"severity", "tier", "priority_score", "instrument_results"}),
+    "plan": frozenset({"acceptance", "adjustments"}),
+}
 _FIXED = frozenset({"client", "case"})
+_OWN_NUMBER = f"{BASE}/NamingSystem/client-number"
+"""Whose number somebody has who was written down here."""
 
 
 def layout(concept: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -98,14 +112,35 @@ def _assessment(start: Start) -> Fields:
 def _risk(start: Start) -> Fields:
     found = weighed(start.facts, start.today)
     factors = [{"kind": each.kind, "level": each.level, "evidence": list(each.evidence), "method": each.method} for each in found.factors]
+    unknown = [{"kind": kind} for kind in SEED_FACTORS if kind not in {each.kind for each in found.factors}]
     return {
         "status": "final",
         "at": start.now,
         "performer": start.actor,
-        "factors": factors,
+        "factors": [*factors, *unknown],
         "urgent_flags": list(found.urgent_flags),
         "potential_for_change": {"value": 1},
     }
+
+
+def _pressure(start: Start) -> Fields:
+    """A blood pressure, the measurement that the policy of risk asks for: http://hl7.org/fhir/R4/bp.html"""
+    unit = {"unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}
+    return {
+        "status": "final",
+        "categories": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}],
+        "code": _loinc("85354-9", "Blood pressure panel with all children optional"),
+        "effective": {"date_time": start.now},
+        "performers": [start.actor],
+        "components": [
+            {"code": _loinc("8480-6", "Systolic blood pressure"), "value": {"quantity": unit}},
+            {"code": _loinc("8462-4", "Diastolic blood pressure"), "value": {"quantity": unit}},
+        ],
+    }
+
+
+def _loinc(code: str, display: str) -> Fields:
+    return {"system": "http://loinc.org", "code": code, "display": display}
 
 
 def _follow_up(start: Start) -> Fields:
@@ -122,6 +157,17 @@ def _follow_up(start: Start) -> Fields:
 
 
 _STARTS: Mapping[str, Callable[[Start], Fields]] = {
+    "client": lambda _: {
+        "active": True,
+        "names": [{"use": "official"}],
+        "identifiers": [{"system": _OWN_NUMBER, "type": {"text": "Client number"}}],
+    },
+    "stakeholder": lambda _: {"active": True},
+    "support_person": lambda _: {"active": True, "names": [{"use": "usual"}]},
+    "coverage": lambda _: {"status": "active"},
+    "consent": lambda start: {"status": "active", "decision": "permit", "agreed_at": start.now, "performers": [start.client]},
+    "referral": lambda start: {"status": "active", "received_at": start.now, "priority": "routine"},
+    "measurement": _pressure,
     "encounter": lambda start: {
         "status": "finished",
         "encounter_class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"},
@@ -185,7 +231,14 @@ def _stratified(fields: Fields) -> Fields:
     return {**fields, "severity": found.severity, "tier": tier, "priority_score": found.priority_score}
 
 
-_COMPLETED: Mapping[str, Callable[[Fields], Fields]] = {"risk_evaluation": _stratified}
+def _options_named(fields: Fields) -> Fields:
+    """Each option of the plan has an id, by which it is chosen."""
+    if "options" not in fields:
+        return fields
+    return {**fields, "options": [{"id": str(uuid4()), **option} for option in fields["options"]]}
+
+
+_COMPLETED: Mapping[str, Callable[[Fields], Fields]] = {"risk_evaluation": _stratified, "plan": _options_named}
 
 
 def completed(concept: str, fields: Fields) -> Fields:

@@ -11,9 +11,29 @@ from werkzeug.exceptions import HTTPException
 from adapter.errors import CasebridgeError
 from adapter.store.repository import Repository
 from server import errors
-from server.console import case, connections, edit, people, questions, record, screening, shown, sign_in, why, worklist
+from server.console import (
+    adjustments,
+    case,
+    connections,
+    edit,
+    insurance,
+    people,
+    plan,
+    plan_template,
+    questions,
+    record,
+    refer,
+    referrals,
+    screening,
+    sessions,
+    shown,
+    sign_in,
+    transitions,
+    why,
+    worklist,
+)
 from server.console.site import Site
-from server.console.visitor import COOKIE, NobodyYet, check_origin
+from server.console.visitor import NobodyYet, check_origin, named
 
 Page = Callable[..., Any]
 
@@ -30,9 +50,30 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/cases/<id>", case.show),
     ("POST", "/cases/<id>/go", case.go),
     ("POST", "/cases/<id>/assign", case.assign),
+    ("POST", "/cases/<id>/models", case.follow),
+    ("POST", "/cases/<id>/findings/<screening>/<finding>", case.confirm),
+    ("POST", "/cases/<id>/insurance", insurance.act),
+    ("GET", "/cases/<id>/referrals/<service>", refer.choose),
+    ("POST", "/cases/<id>/referrals", referrals.act),
+    ("POST", "/cases/<id>/transition", transitions.act),
     ("GET", "/cases/<id>/timeline", case.timeline),
     ("GET", "/cases/<id>/why/<type>/<element>", why.show),
-    ("POST", "/cases/<id>/plan/<plan>/answer", case.answer),
+    ("GET", "/cases/<id>/plan", plan.show),
+    ("POST", "/cases/<id>/plan/<plan>/answer", plan.answer),
+    ("POST", "/cases/<id>/plan/<plan>/without", plan.leave_out),
+    ("POST", "/cases/<id>/plan/<plan>/services", plan.arrange),
+    ("POST", "/cases/<id>/plan/<plan>/options/shown", plan.present),
+    ("POST", "/cases/<id>/plan/<plan>/options/choice", plan.choose),
+    ("POST", "/cases/<id>/plan/<plan>/adjustments", adjustments.propose),
+    ("POST", "/cases/<id>/plan/<plan>/adjustments/answer", adjustments.answer),
+    ("GET", "/cases/<id>/plan/<plan>/adjustments/change", adjustments.show),
+    ("POST", "/cases/<id>/plan/<plan>/adjustments/change", adjustments.carry_out),
+    ("POST", "/cases/<id>/plan/<plan>/adjustments/redraft", adjustments.redraft),
+    ("GET", "/cases/<id>/plan/templates", plan_template.choose),
+    ("GET", "/cases/<id>/plan/templates/<name>", plan_template.preview),
+    ("POST", "/cases/<id>/plan/templates/<name>", plan_template.bring),
+    ("GET", "/cases/<id>/services/<service>/sessions", sessions.show),
+    ("POST", "/cases/<id>/services/<service>/sessions", sessions.book),
     ("GET", "/cases/<id>/screening", screening.choose),
     ("GET", "/cases/<id>/screening/<instrument>", screening.show),
     ("POST", "/cases/<id>/screening/<instrument>", screening.save),
@@ -82,12 +123,12 @@ def _before() -> None:
 
 def _visitor(site: Site) -> dict[str, Any]:
     """Who is at the console, for the head of every page."""
-    reference = flask.request.cookies.get(COOKIE)
+    reference = named()
     return {"visitor_name": site.names().of(reference) if reference else None}
 
 
 def _after(response: flask.Response) -> flask.Response:
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     if flask.request.endpoint != "console.static":

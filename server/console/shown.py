@@ -38,7 +38,11 @@ def quantity(value: Any) -> str:
         return str(value)
     if "currency" in value:
         return f"{value['value']} {value['currency']}"
-    return " ".join(str(part) for part in (value.get("comparator"), value.get("value"), value.get("unit") or value.get("code")) if part)
+    compared = _COMPARED.get(value.get("comparator", ""), value.get("comparator"))
+    return " ".join(str(part) for part in (compared, value.get("value"), value.get("unit") or value.get("code")) if part is not None)
+
+
+_COMPARED = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 
 def plain(value: Any) -> str:
@@ -67,7 +71,42 @@ def period(value: Any) -> str:
     return f"{start} to {end}" if start and end else f"since {start}" if start else f"until {end}"
 
 
-FILTERS: dict[str, Callable[[Any], str]] = {
+_UNITS = {"s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "week", "mo": "month", "a": "year"}
+
+
+def spelled(unit: Any) -> str:
+    """A unit of time as its word; anything else as it is."""
+    return _UNITS.get(str(unit or ""), str(unit or "period"))
+
+
+def times(timing: dict[str, Any]) -> str:
+    """How often, such as 3 times a week, or once every 2 months."""
+    often, period, unit = timing.get("frequency", 1), timing.get("period", 1), spelled(timing.get("period_unit"))
+    number = {1: "once", 2: "twice"}.get(often, f"{often} times")
+    return f"{number} a {unit}".replace(" a hour", " an hour") if period == 1 else f"{number} every {period} {unit}s"
+
+
+def near(text: Any, today: date) -> str:
+    """A date as people say it who look at it on that day: today, tomorrow, yesterday; the weekday with it within a week."""
+    found = str(text or "")
+    try:
+        when = date.fromisoformat(found[:10])
+    except ValueError:
+        return day(found)
+    away = (when - today).days
+    said = {0: "today", 1: "tomorrow", -1: "yesterday"}.get(away)
+    return said or (f"{when:%a} {day(found)}" if abs(away) < _WEEK else day(found))
+
+
+_WEEK = 7
+
+
+def element(path: Any) -> str:
+    """An element's path in words, such as birthDate → Birth date, name.family → Name, family."""
+    return label(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(path)).lower()).replace(".", ", ")
+
+
+FILTERS: dict[str, Callable[..., str]] = {
     "label": label,
     "code": code,
     "day": day,
@@ -75,4 +114,8 @@ FILTERS: dict[str, Callable[[Any], str]] = {
     "quantity": quantity,
     "plain": plain,
     "period": period,
+    "spelled": spelled,
+    "times": times,
+    "near": near,
+    "element": element,
 }

@@ -1,7 +1,7 @@
 """Who is at the console, and whether a form was sent by one of its own pages.
 
-Until there are logins (issue of the SMART server) whoever reaches the server on loopback says who they are, and what they do is attributed
-to that person. Nothing is open to other machines: `casebridge serve` listens on loopback only.
+Behind the gate (server/auth) it is the person who logged in. Without it whoever reaches the server says who they are, and what they do is
+attributed to that person; then `casebridge serve` listens on loopback only.
 """
 
 from urllib.parse import urlsplit
@@ -21,11 +21,16 @@ class NobodyYet(Invalid):
     """The page needs to know who is at the console."""
 
 
+def named() -> str:
+    """The reference of who is at the console: of the person who logged in, or without logins as they said."""
+    principal = flask.g.get("principal")
+    return (principal.fhir_user or "") if principal else flask.request.cookies.get(COOKIE, "")
+
+
 def visitor(repository: Repository) -> Actor:
     """Who is at the console. Raises NobodyYet where that was not said, or is not true any more."""
-    reference = flask.request.cookies.get(COOKIE, "")
     try:
-        return actor(repository, reference)
+        return actor(repository, named())
     except Invalid:
         raise NobodyYet("Say first who you are.") from None
 

@@ -33,6 +33,7 @@ def show(site: Site) -> Any:
         whose=whose,
         mine=whose == desk.actor.reference,
         actor=desk.actor,
+        today=site.clock().date(),
         names=names,
     )
 
@@ -65,7 +66,7 @@ def team(site: Site) -> Any:
             }
         )
     rows.sort(key=lambda row: (-row["urgent"], -row["overdue"], -row["taken"]))
-    return flask.render_template("team.html", rows=rows, names=site.names())
+    return flask.render_template("team.html", rows=rows, today=site.clock().date(), names=site.names())
 
 
 def _supervise(desk: Desk) -> None:

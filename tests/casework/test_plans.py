@@ -4,7 +4,7 @@ import pytest
 
 from adapter.casework import cases, plans, services
 from adapter.casework.records import put, read
-from adapter.errors import NotFound, NotNow, RuleViolated
+from adapter.errors import NotFound, NotNow, RuleViolated, StaleRecord
 from adapter.store.documents import Change
 from tests.casework.conftest import DANA, case
 
@@ -162,3 +162,38 @@ def test_sessions_without_authorisation_are_booked_with_a_reason_only(desk, open
     assert len(services.schedule(desk, "pt", ("2026-03-09T10:00:00Z",), 45, reason="the insurer confirmed by phone")) == 2
     proofs = [stored.raw for stored in desk.repository.scan("Provenance") if stored.raw.get("reason")]
     assert [proof["reason"][0]["text"] for proof in proofs] == ["the insurer confirmed by phone"]
+
+
+def test_what_is_left_out_of_a_draft_is_cancelled_unless_it_was_begun(desk, opened):
+    """C-08"""
+    service(desk, opened, "new", intent="plan")
+    service(desk, opened, "begun", intent="plan", status="in_progress")
+    plan(desk, opened, services=["ServiceRequest/new", "ServiceRequest/begun"])
+    for name in ("new", "begun", "new"):
+        plans.leave_out(desk, "plan", f"ServiceRequest/{name}")
+    assert "services" not in read(desk.repository, "plan", "plan").fields
+    assert [read(desk.repository, "planned_service", name).fields["status"] for name in ("new", "begun")] == ["cancelled", "in_progress"]
+
+
+def test_nothing_is_left_out_of_a_plan_in_force(desk, opened):
+    service(desk, opened, "pt", intent="plan")
+    in_force(desk, plan(desk, opened, services=["ServiceRequest/pt"]))
+    with pytest.raises(NotNow) as refused:
+        plans.leave_out(desk, "plan", "ServiceRequest/pt")
+    assert refused.value.code == "plan_in_force"
+
+
+def test_services_are_arranged_together_and_only_a_new_determination_is_dated(desk, opened):
+    """P-09"""
+    made = [service(desk, opened, name, intent="plan") for name in ("pt", "ot")]
+    told = {each.reference: services.Arrangement(each.version, ("Practitioner/kim",), "necessary", "cannot walk") for each in made}
+    services.arrange(desk, opened.reference, told)
+    first = read(desk.repository, "planned_service", "pt")
+    assert first.fields["performers"] == ["Practitioner/kim"]
+    assert first.fields["medical_necessity"]["decided_by"] == DANA
+    with pytest.raises(StaleRecord):
+        services.arrange(desk, opened.reference, told)
+    again = services.Arrangement(first.version, ("Practitioner/lee",), "necessary", "cannot walk")
+    services.arrange(desk, opened.reference, {first.reference: again})
+    after = read(desk.repository, "planned_service", "pt").fields
+    assert (after["performers"], after["medical_necessity"]) == (["Practitioner/lee"], first.fields["medical_necessity"])

@@ -100,9 +100,11 @@ def _contact(of_case, at, named):
     return contacts | _goals(of_case, achievement="achieved")
 
 
-def _outcome(of_case, at, named):
+def _outcome(of_case, at, reviewer):
     whole = {
         "status": "completed",
+        "reviewed_at": at,
+        **({"reviewed_by": reviewer} if reviewer else {}),
         "well_being": {"final": "good", "scale": "self-rated health", "change": "improved"},
         "finances": {"change": "same"},
         "care_appropriateness": {"rating": "appropriate"},
@@ -117,7 +119,6 @@ _WORK = {
     "risk_evaluation": _risk,
     "planning": _plan,
     "follow_up": _contact,
-    "outcome_evaluation": _outcome,
 }
 
 
@@ -131,7 +132,10 @@ def needed(case: Fields, reference: str, at: str, disposition: str = "proceed") 
         """The id of a record; encounters and follow-ups, for one, are resources of one type."""
         return f"{id[:20]}-{max(cycle, 1)}-{record.replace(' ', '-').replace('_', '-')}"
 
-    work = _WORK | {"screening": lambda of_case, at, _: _screening(of_case, at, disposition)}
+    work = _WORK | {
+        "screening": lambda of_case, at, _: _screening(of_case, at, disposition),
+        "outcome_evaluation": lambda of_case, at, _: _outcome(of_case, at, case.get("case_manager")),
+    }
     made = work[step](of_case, at, named) if step in work else {}
     for record, fields in made.items():
         yield record.partition(" ")[0], named(record), fields

@@ -1,5 +1,6 @@
 """Debian's Chromium at the console, watched: what it asks of whom, what its log says, and what axe-core finds on a page."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from .clients import programs
+from .clients.programs import NotInstalled
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_PATIENCE = 90_000
+"""So many milliseconds something is waited for that must come, on a machine that does much else."""
 _RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
 
@@ -26,6 +31,7 @@ class Visitor:
         self.page, self.base, self._axe = page, base, axe
         self.astray: list[str] = []
         self.complaints: list[str] = []
+        page.set_default_timeout(_PATIENCE)
         page.on("request", self._requested)
         page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -39,6 +45,12 @@ class Visitor:
         answer = self.page.goto(self.base + path)
         assert answer is not None
         assert answer.status == 200, (path, answer.status)
+
+    def sign_in(self, name: str = "Dana Kanarifugl") -> None:
+        """Say who is at the console."""
+        self.go("/sign-in")
+        self.page.get_by_role("button", name=name).click()
+        self.page.wait_for_load_state()
 
     def violations(self) -> list[str]:
         """What on the page breaks a rule of WCAG 2.1 A or AA, as axe-core sees it, everything that folds being unfolded."""
@@ -82,3 +94,14 @@ def visiting(base: str) -> Iterator[Visitor]:
             yield Visitor(browser.new_page(viewport=WIDE), base, axe)
         finally:
             browser.close()
+
+
+def visitors(base: str) -> Iterator[Visitor]:
+    """One visitor of the server; the test is skipped where there is no browser, and fails in CI."""
+    try:
+        with visiting(base) as found:
+            yield found
+    except (NoBrowser, NotInstalled) as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))

@@ -5,6 +5,7 @@ changed since is brought to what the template says now, and what somebody change
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from adapter.config import CS
 from adapter.errors import Invalid, RuleViolated
@@ -20,23 +21,58 @@ from server.fhir.operations.call import Call
 _APPLIED = f"{CS}/applied"
 
 
+@dataclass(frozen=True)
+class Application:
+    """What a template comes to for somebody: the CarePlan, its goals and requests.
+
+    `joins` is the id of a draft that was begun otherwise: the goals and requests join it, and the template's own CarePlan is not made.
+    """
+
+    care_plan: Raw
+    made: templates.Made
+    joins: str | None = None
+
+    @property
+    def plan_id(self) -> str:
+        """The id of the CarePlan that the goals and requests are in."""
+        return self.joins or str(self.care_plan["id"])
+
+
 def run(call: Call) -> Answer:
     """The CarePlan as it is stored now. Raises NotFound, Gone, NotSupported, RuleViolated where the template is retired or not whole."""
     repository = call.repository
     plan = _plan(call)
+    found = application(repository, plan, _person(call, plan))
+    interactions.settled(call.request, repository, lambda: list(needed(repository, found)))
+    stored = repository.read("CarePlan", found.plan_id)
+    return Answer(200, stored.text, stored.version, stored.updated)
+
+
+def application(repository: Repository, plan: Raw, person: templates.Person, joins: str | None = None) -> Application:
+    """What the template comes to; nothing is stored. Raises Invalid, NotSupported, RuleViolated where it is retired or not whole."""
     check_structure(plan)
     if "url" not in plan and "id" not in plan:
         raise Invalid("A plan needs a url or an id, so that it is known when it is applied again.", expression=["PlanDefinition.url"])
     if plan["status"] == "retired":
         raise RuleViolated("A retired plan is not applied.", code="plan-retired", expression=["PlanDefinition.status"])
-    person = _person(call, plan)
     care_plan, made = templates.resources(plan, person, lambda type, url: held.get(repository, type, url))
     for resource in templates.parts(care_plan, made):
         _check(resource)
+    return Application(care_plan, made, joins)
 
-    interactions.settled(call.request, repository, lambda: list(_writes(repository, care_plan, made)))
-    stored = repository.read("CarePlan", care_plan["id"])
-    return Answer(200, stored.text, stored.version, stored.updated)
+
+def outlook(repository: Repository, found: Application) -> list[tuple[Raw, str]]:
+    """Each goal and request of the template with what applying it does: new, updated, unchanged, or kept, where somebody changed it."""
+    return [(resource, _fate(repository, resource)) for resource in (*found.made.goals, *found.made.requests)]
+
+
+def _fate(repository: Repository, resource: Raw) -> str:
+    now = repository.find(resource["resourceType"], resource["id"])
+    if now is None:
+        return "new"
+    if now.deleted or _applied(now.raw) != _mark(now.raw):
+        return "kept"
+    return "unchanged" if _mark(now.raw) == _mark(resource) else "updated"
 
 
 def _plan(call: Call) -> Raw:
@@ -95,31 +131,31 @@ def _reference(call: Call, name: str, type: str) -> str | None:
     return call.repository.read(type, found[1]).reference
 
 
-def _writes(repository: Repository, care_plan: Raw, made: templates.Made) -> Iterator[writes.Write]:
+def needed(repository: Repository, found: Application) -> Iterator[writes.Write]:
+    """The writes that bring what is stored to the template, as far as nobody changed it since; nothing where it is so already."""
     new = set()
-    for resource in (*made.goals, *made.requests):
+    for resource in (*found.made.goals, *found.made.requests):
         write = _write(repository, resource)
         if write:
             yield write
             new |= {f"{write.type}/{write.id}"} if write.creates else set()
-    now = repository.find("CarePlan", care_plan["id"])
-    write = _write(repository, care_plan)
+    write = None if found.joins else _write(repository, found.care_plan)
+    now = repository.find("CarePlan", found.plan_id)
     if write:
         yield write
     elif now and not now.deleted and new:
-        yield writes.Write("CarePlan", now.id, _extended(now.raw, care_plan, new), now.version)
+        yield writes.Write("CarePlan", now.id, _extended(now.raw, found.care_plan, new), now.version)
 
 
 def _write(repository: Repository, resource: Raw) -> writes.Write | None:
     """The write that brings a resource to the template; None where somebody changed or deleted it, or there is nothing to change."""
-    type, id, mark = resource["resourceType"], resource["id"], _mark(resource)
-    now = repository.find(type, id)
-    tagged = {**resource, "meta": {"tag": [{"system": _APPLIED, "code": mark}]}}
-    if now is None:
-        return writes.Write(type, id, tagged, creates=True)
-    if now.deleted or _mark(now.raw) == mark or _applied(now.raw) != _mark(now.raw):
+    fate = _fate(repository, resource)
+    if fate in ("kept", "unchanged"):
         return None
-    return writes.Write(type, id, tagged, now.version)
+    type, id = resource["resourceType"], resource["id"]
+    now = repository.find(type, id)
+    tagged = {**resource, "meta": {"tag": [{"system": _APPLIED, "code": _mark(resource)}]}}
+    return writes.Write(type, id, tagged, now.version if now else 0, creates=now is None)
 
 
 def _mark(raw: Raw) -> str:
@@ -131,10 +167,11 @@ def _applied(raw: Raw) -> str | None:
 
 
 def _extended(raw: Raw, care_plan: Raw, new: set[str]) -> Raw:
-    """A plan that somebody changed, with what was made for it just now."""
+    """A plan that somebody changed or began, with what was made for it just now, and the template that this is from."""
+    from_ = dict.fromkeys((*raw.get("instantiatesCanonical", ()), *care_plan["instantiatesCanonical"]))
     goals = [goal for goal in care_plan.get("goal", ()) if goal["reference"] in new]
     activities = [activity for activity in care_plan.get("activity", ()) if activity["reference"]["reference"] in new]
-    added = {"goal": [*raw.get("goal", ()), *goals], "activity": [*raw.get("activity", ()), *activities]}
+    added = {"instantiatesCanonical": [*from_], "goal": [*raw.get("goal", ()), *goals], "activity": [*raw.get("activity", ()), *activities]}
     return {**raw, **{name: value for name, value in added.items() if value}}
 
 

@@ -2,17 +2,36 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
 
 from adapter.cases.story import parse
 from adapter.casework.stories import load_story
+from adapter.clock import utc_now
 from adapter.fhir.resource import parse as parse_json
+from adapter.store.repository import Repository
 from server import create_app
 from tests.mapping.data import FIXTURES
 
 ORIGIN = {"Origin": "http://localhost"}
+
+
+class Time:
+    """A clock that stands where it is put and goes on by a second whenever it is looked at; the day of the test until then."""
+
+    def __init__(self):
+        self.now = utc_now()
+
+    def __call__(self):
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def repository(database):
+    return Repository(database, Time())
 
 
 @pytest.fixture
@@ -34,12 +53,23 @@ def drafting(repository):
     return _until_the_plan(repository, lambda plan: {**plan, "status": "draft", "acceptance": {"status": "pending"}})
 
 
+@pytest.fixture
+def unplanned(repository):
+    """The same case when it has come to planning: nothing of a plan is there."""
+    return _until(repository, "2025-04-22T10:00", lambda plan: plan)
+
+
 def _until_the_plan(repository, change):
+    return _until(repository, "2025-04-22T10:30", change)
+
+
+def _until(repository, end, change):
     raw = json.loads((FIXTURES / "cases" / "river.json").read_text())
-    raw["timeline"] = [entry for entry in raw["timeline"] if entry["at"] < "2025-04-22T10:30"]
+    raw["timeline"] = [entry for entry in raw["timeline"] if entry["at"] < end]
     for saved in (each for entry in raw["timeline"] for each in entry.get("save", ()) if each["concept"] == "plan"):
         saved["fields"] = change(saved["fields"])
     raw.pop("expect", None)
+    repository.clock.now = datetime.fromisoformat(f"{end}:00-04:00")
     return load_story(repository, parse(parse_json(json.dumps(raw).encode()))).case.partition("/")[2]
 
 
@@ -85,3 +115,28 @@ def dana(stranger, repository):
         return stranger
 
     return sign_in
+
+
+def form_of(html):
+    """What a browser would send of the page's form, untouched."""
+    html = html[html.index('class="sheet"') :]
+    found = {}
+    for name, value in re.findall(r'<input(?: type="hidden")?[^>]*?name="([^"]*)"[^>]*?value="([^"]*)"(?![^>]*checkbox)', html):
+        found[unescape(name)] = unescape(value)
+    for box in re.findall(r'<input type="checkbox"[^>]*>', html):
+        name, value = re.search(r'name="([^"]*)"', box)[1], re.search(r'value="([^"]*)"', box)[1]
+        found.pop(name, None) if not isinstance(found.get(name), list) else None
+        if " checked" in box:
+            found[name] = [*found.get(name, []), value]
+    for name, inner in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', html, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', inner)
+        found[unescape(name)] = chosen[1] if chosen else ""
+    for name, value in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', html, re.S):
+        found[unescape(name)] = unescape(value)
+    return found
+
+
+def send(browser, path, **changed):
+    """Open the form at this path and send it, changed so."""
+    form = form_of(browser.get(path).text) | changed
+    return browser.client.post(path, data=form, headers=ORIGIN)

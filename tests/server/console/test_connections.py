@@ -11,8 +11,8 @@ from adapter.store.repository import Repository
 from adapter.sync.people.questions import Doubt
 from server import create_app
 from tests.server.console.conftest import Browser
+from tests.sync.conflicts.test_conflicts import OURS, THEIRS, contested
 from tests.sync.hospital import hospital_server
-from tests.sync.test_conflicts import OURS, THEIRS, contested
 from tests.sync.world import world as make_world
 
 WAIT = 30
