@@ -6,8 +6,8 @@ recording and editing do not count, and what says no care date (a coverage, a co
 
 from collections.abc import Sequence
 
+from adapter.fhir.dates import BEGIN, END, Span, spans
 from adapter.fhir.resource import Raw, parse
-from adapter.store.dates import BEGIN, END, Span, spans
 from adapter.store.paths import getter
 from adapter.store.rows import Row
 

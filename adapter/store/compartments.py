@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from adapter.store.dates import BEGIN, END
+from adapter.fhir.dates import BEGIN, END
 from adapter.store.documents import Document
 from adapter.store.filters import belonging
 from adapter.store.large import large

@@ -108,6 +108,8 @@ class Stored:
     """Paths of what the mapping could not read."""
     put: bool = False
     """Whether an update made this version where there was none: the first under an id of its writer's, or one after a deletion."""
+    whose: tuple[str, ...] = field(default=(), compare=False)
+    """Of what is stored: whose it is, as the index has it (adapter.access.whose); of a deletion, whose the version before was."""
 
     @property
     def reference(self) -> str:
@@ -149,6 +151,7 @@ class Stored:
             outbox=tuple(document.get("outbox", ())),
             problems=tuple(face.get("problems", ())),
             put=face.get("put", False),
+            whose=tuple(face.get("index", {}).get("_whose", ())),
         )
 
 

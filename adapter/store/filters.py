@@ -51,7 +51,8 @@ _INDEX = "fhir.index."
 KEY = _INDEX + KEYS
 # Of several keys the one that finds fewest resources is used. Behind them comes what narrows without an index.
 _RANK = {"identifier": 1, "reference": 2, "uri": 3, "string": 3, "phonetic": 3, "token": 4, "composite": 4, "date": 5}
-PAIRED, UPDATED, PLAIN = 0, 6, 7
+OWNED, PAIRED, UPDATED, PLAIN = -1, 0, 6, 7
+"""Membership in a compartment goes before all: it has no field of its own beside its key, and a filter holds one key only."""
 NOTHING: Clause = (0, "_id", {"$in": []})
 """What no document fulfils."""
 

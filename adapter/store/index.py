@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from adapter.access import whose
 from adapter.cases.figures import COUNTED, Figure, figure, months
 from adapter.cases.registry import TYPES
 from adapter.clock import instant
@@ -26,6 +27,8 @@ Entries = dict[str, list[Any]]
 KEYS = "_key"
 OUTSIDE = "_outside"
 """Whom it refers to without being in their compartment: with a key, what is there without being found by that key as a member."""
+WHOSE = "_whose"
+"""Whose it is (adapter.access.whose): who may see it finds it by this, too."""
 FIGURES = "_figures"
 """What measures count of it (adapter.cases.figures); the months of a figure's days are among the keys."""
 TEXT, IDENTIFIER = ":text", ":identifier"
@@ -63,6 +66,8 @@ def entries(raw: Raw) -> Entries:
             raw.get("resourceType", ""), single, {name: found[name] for name, kind in values if kind == "reference" and name in found}
         )
         found |= {OUTSIDE: others} if others else {}
+    if owned := whose.entries(raw):
+        found[WHOSE] = owned
     if raw.get("resourceType") in _COUNTED and (counted := _figure(raw)):
         found |= {FIGURES: [counted], KEYS: [*together, *sorted(months(counted))]}
     return found

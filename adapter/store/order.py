@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from adapter.clock import instant
-from adapter.store.dates import BEGIN, END
+from adapter.fhir.dates import BEGIN, END
 from adapter.store.documents import Document
 from adapter.store.syntax import malformed
 from adapter.store.values import EXACT

@@ -9,9 +9,23 @@ from typing import Any
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import Invalid, NotFound
-from adapter.store.dates import BEGIN, END
+from adapter.fhir.dates import BEGIN, END
 from adapter.store.documents import Document
-from adapter.store.filters import KEY, PAIRED, PLAIN, UPDATED, Clause, Setting, belonging, conditions, merged, one_of, token, unmodified
+from adapter.store.filters import (
+    KEY,
+    OWNED,
+    PAIRED,
+    PLAIN,
+    UPDATED,
+    Clause,
+    Setting,
+    belonging,
+    conditions,
+    merged,
+    one_of,
+    token,
+    unmodified,
+)
 from adapter.store.membership import COMPARTMENTS, compartment
 from adapter.store.order import Order, Place, after
 from adapter.store.pairs import paired
@@ -240,7 +254,7 @@ def _within(type: str, owner: str, id: str) -> list[Clause]:
     """The clauses for membership in a compartment."""
     if owner not in COMPARTMENTS or type not in compartment(owner):
         raise NotFound(f"There is no compartment of a {plain(owner)} that has resources of type {type}.")
-    return [(2 if path == KEY else PLAIN, path, condition) for path, condition in belonging(owner, id).items()]
+    return [(OWNED if path == KEY else PLAIN, path, condition) for path, condition in belonging(owner, id).items()]
 
 
 def _controlled(query: Query, controls: dict[str, list[str]]) -> Query:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from adapter.clock import Clock
 from adapter.errors import Invalid
-from adapter.store.dates import BEGIN, END, Span, span
+from adapter.fhir.dates import BEGIN, END, Span, span
 from adapter.store.documents import Document
 from adapter.store.syntax import malformed, split, unescape
 

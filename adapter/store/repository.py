@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, 
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
-from adapter.store import index, remote_keys, subscriptions
+from adapter.store import cards, index, past, remote_keys, subscriptions
 from adapter.store.bounds import Bound
 from adapter.store.by_id import by_id
 from adapter.store.documents import CODEC, Change, Document, Stored
@@ -25,7 +25,7 @@ from adapter.store.insertion import Insertion
 from adapter.store.notifications import Notification, Notifications
 from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
-from adapter.store.versions import archived, kept, made_by, marks
+from adapter.store.versions import archived, indexed, kept, made_by, marks
 
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
@@ -66,6 +66,8 @@ class Repository:
             # Outside of any transaction: a collection cannot be indexed inside one.
             ensure_indexes(self.database, type)
             remote_keys.ensure_indexes(self.database)
+            if type in cards.TYPES:
+                cards.ensure_indexes(self.database)
             if type == subscriptions.TYPE:
                 self.notifications.ensure_indexes()
             self._ready.add(type)
@@ -220,6 +222,7 @@ class Repository:
         replaced: dict[str, list[tuple[Document, int]]] = defaultdict(list)
         marked: dict[str, list[Stored]] = defaultdict(list)
         history: list[Document] = []
+        superseded: list[tuple[Stored, Sequence[str]]] = []
         made: list[subscriptions.Made] = []
         touched: list[subscriptions.Made] = []
         results = []
@@ -242,7 +245,9 @@ class Repository:
                         marked[change.type].append(stored)
                 else:
                     history.append(archived(old))
-                    replaced[change.type].append((bound.replaced(kept(stored)), old.version))
+                    document = kept(stored)
+                    superseded.append((old, document["fhir"].get("index", {}).get(index.WHOSE, ())))
+                    replaced[change.type].append((bound.replaced(document), old.version))
             insertion.end()
         for type, versions in replaced.items():
             writes = [ReplaceOne({"_id": document["_id"], "fhir.version": version}, document) for document, version in versions]
@@ -251,7 +256,9 @@ class Repository:
             self._write(type, [UpdateOne({"_id": stored.id, "fhir.version": stored.version}, marks(stored)) for stored in same], session)
         if history:
             self.database["history"].insert_many(history, session=session)
+            past.follow(self.database, superseded, session)
         remote_keys.follow(self.database, touched, session)
+        cards.follow(self.database, touched, session)
         queued = subscriptions.due(rows, made)
         if queued:
             self.notifications.add(queued, session)
@@ -276,13 +283,21 @@ class Repository:
             session.with_transaction(drop)
 
     def reindex(self, stored: Stored) -> None:
-        """Write a resource's search index anew. Raises VersionConflict where it is no longer at this version."""
+        """Write a resource's search index anew, and its card. Raises VersionConflict where it is no longer at this version."""
         # Nothing else of it: links and outbox may be others by now at the same version.
-        now = {"$set": {"fhir.index": index.entries(stored.raw)}} if stored.text else {"$unset": {"fhir.index": ""}}
-        if not self.database[stored.type].update_one({"_id": stored.id, "fhir.version": stored.version}, now).matched_count:
-            raise VersionConflict(f"This {stored.type} was changed by another writer just now.")
+        now = UpdateOne({"_id": stored.id, "fhir.version": stored.version}, {"$set": {"fhir.index": indexed(stored)}})
 
-    def _write(self, type: str, writes: Sequence[ReplaceOne[Document] | UpdateOne], session: ClientSession) -> None:
+        def renew(session: ClientSession) -> None:
+            self._write(stored.type, [now], session)
+            cards.renew(self.database, stored, session)
+
+        if stored.type not in cards.TYPES:
+            self._write(stored.type, [now])
+            return
+        with self._in_session() as session:
+            session.with_transaction(renew)
+
+    def _write(self, type: str, writes: Sequence[ReplaceOne[Document] | UpdateOne], session: ClientSession | None = None) -> None:
         """Change as many documents, in one command: on the embedded store each of its own takes 3 ms, not 2."""
         if self.database[type].bulk_write(writes, session=session).matched_count != len(writes):
             raise VersionConflict(f"This {type} was changed by another writer just now.")

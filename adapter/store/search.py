@@ -10,8 +10,8 @@ import pymongo
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from adapter.fhir.dates import BEGIN, END
 from adapter.store import order
-from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Document
 from adapter.store.faces import Faces
 from adapter.store.filters import KEY, UPDATED, Clause, merged
@@ -70,7 +70,7 @@ def _answer(database: Database[Document], query: Query, faces: Faces) -> Result:
     if not query.count:
         return Result([], [], collection.count_documents(query.filter), None)
     simple = len(query.sort) == 1 and query.sort[0].code in _FIELDS
-    found = (_page if simple else _sorted)(collection, query)
+    found = page(collection, query, shown(query.type, query.includes)) if simple else _sorted(collection, query)
     documents, more = found[: query.count], len(found) > query.count
     counted = len(documents) if not more and query.after is None else None
     if query.accurate and counted is None:
@@ -110,23 +110,21 @@ def _sorted(collection: Collection[Document], query: Query) -> list[Document]:
     return [by_id[id] for id in ids if id in by_id]
 
 
-def _page(collection: Collection[Document], query: Query) -> list[Document]:
-    """The page's documents, and one more where there is a next page."""
+def page(collection: Collection[Document], query: Query, shown: Document) -> list[Document]:
+    """The documents of a page in order of id or of change, and one more where there is a next page. `shown` is the projection."""
     [sort] = query.sort
     way = pymongo.DESCENDING if sort.descending else pymongo.ASCENDING
     by = [("_id", way)] if sort.code == "_id" else [(_UPDATED, way), ("_id", way)]
     asked = collection.full_name, repr(query.filter), query.sort, query.count
     if query.keyed and query.after is None and (asked, None) not in _ENDS:
         # Sorting takes the embedded store a quarter of the time, and what a key leads to mostly fits a page.
-        found = [*collection.find(query.filter, shown(query.type, query.includes), limit=query.count + 1, batch_size=query.count + 1)]
+        found = [*collection.find(query.filter, shown, limit=query.count + 1, batch_size=query.count + 1)]
         if len(found) <= query.count:
             return sorted(found, key=_BY[sort.code], reverse=sort.descending)
     found = []
     for clauses in _stretches(query, sort, _ENDS.get((asked, query.after))):
         limit = query.count + 1 - len(found)
-        found += collection.find(
-            merged([*query.clauses, *clauses]), shown(query.type, query.includes), sort=by, limit=limit, batch_size=limit
-        )
+        found += collection.find(merged([*query.clauses, *clauses]), shown, sort=by, limit=limit, batch_size=limit)
         if len(found) > query.count:
             break
     if len(found) > query.count > 0:

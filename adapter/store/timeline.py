@@ -15,7 +15,7 @@ from pymongo.database import Database
 
 from adapter.clock import instant
 from adapter.errors import Invalid
-from adapter.store.dates import BEGIN, END, Span
+from adapter.fhir.dates import BEGIN, END, Span
 from adapter.store.documents import Document, Stored
 
 _FACE = {"fhir.index": 0}
@@ -59,10 +59,20 @@ def page(
 
 
 def page_of(
-    database: Database[Document], newest: Stored, *, since: datetime = BEGIN, at: Span | None = None, count: int, below: int | None
+    database: Database[Document],
+    newest: Stored,
+    *,
+    since: datetime = BEGIN,
+    at: Span | None = None,
+    count: int,
+    below: int | None,
+    whole: bool = True,
 ) -> Page:
-    """The same of one resource, of which `newest` is the current version, from the version before `below`; with the number of all."""
-    numbers = _chosen(database, newest, since, at) if since != BEGIN or at else [*range(newest.version, 0, -1)]
+    """The same of one resource, of which `newest` is the current version, from the version before `below`; with the number of all.
+
+    `whole`: every version that there was can be read.
+    """
+    numbers = [*range(newest.version, 0, -1)] if whole and since == BEGIN and at is None else _chosen(database, newest, since, at)
     behind = [number for number in numbers if below is None or number < below]
     shown = behind[:count]
     ids = [f"{newest.reference}/{number}" for number in shown if number != newest.version]

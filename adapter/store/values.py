@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from adapter.fhir import references
-from adapter.store.dates import spans
+from adapter.fhir.dates import spans
 
 EXACT = "\x01"
 """Leads the unfolded form of a string. Folding never makes this character, so the two forms cannot meet."""

@@ -10,10 +10,11 @@ from adapter.errors import Invalid, VersionConflict
 from adapter.fhir.references import split, walk
 from adapter.fhir.resource import parse
 from adapter.mapping.registry import mapping_for
-from adapter.store import index, remote_keys
+from adapter.store import cards, remote_keys
 from adapter.store.documents import Document, Stored
 from adapter.store.repository import Repository
 from adapter.store.state import State
+from adapter.store.versions import indexed
 
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
@@ -56,6 +57,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress =
             progress(f"verify {type}", done, total)
     yield from _orphans(repository, types)
     yield from _remote_keys(repository, types)
+    yield from _cards(repository)
 
 
 _REMOTE_KEYS = {remote_keys.LINKED: "link", remote_keys.NAMED: "link", remote_keys.OWED: "outbox"}
@@ -85,8 +87,10 @@ def _document(
     if stored.text:
         yield from _stamp(name, stored)
     yield from _record(name, stored)
-    if document["fhir"].get("index", {}) != (index.entries(raw) if raw else {}):
+    if document["fhir"].get("index", {}) != indexed(stored):
         yield Finding("index", name, "is not what the resource gives", repaired=repair and _reindexed(repository, stored))
+    elif type in cards.TYPES and cards.held(repository.database, name) != cards.expected(name, raw):
+        yield Finding("index", name, "its card is not what the resource gives", repaired=repair and _reindexed(repository, stored))
     yield from _links(name, stored, document, keys)
     for remote in sorted(set(stored.outbox) - remotes):
         yield Finding("outbox", name, f"is owed to {remote}, which is not configured", note=True)
@@ -194,6 +198,16 @@ def _remote_keys(repository: Repository, types: list[str]) -> Iterator[Finding]:
     for name, keys_left in told.items():
         for reference in keys_left.values():
             yield Finding(_REMOTE_KEYS[name], reference, "is looked up by a name that it does not have")
+
+
+def _cards(repository: Repository) -> Iterator[Finding]:
+    """Every card is of a resource that there is; that it says what the resource does is looked at with the resource."""
+    for batch in _batches(cards.all_ids(repository.database)):
+        for type in {id.partition("/")[0] for id in batch}:
+            ids = [id.partition("/")[2] for id in batch if id.startswith(f"{type}/")]
+            there = repository.find_many(type, ids) if type in cards.TYPES else {}
+            for id in (id for id in ids if id not in there):
+                yield Finding("index", f"{type}/{id}", "has a card, and is not here")
 
 
 def _dangling(repository: Repository, types: list[str], type: str, documents: list[Document]) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
         outbox=tuple(sorted(outbox)),
         problems=tuple(f"{problem.path}: {problem.reason}" for problem in found.problems) if found else (),
         put=change.put,
+        whose=old.whose if old and not change.raw else (),
     )
 
 
@@ -70,8 +71,15 @@ def _comparable(raw: dict[str, Any]) -> dict[str, Any]:
 def kept(stored: Stored) -> Document:
     """A current version as MongoDB keeps it."""
     body = archived(stored)
-    body["fhir"] |= {"index": index.entries(stored.raw)} if stored.text else {}
+    body["fhir"]["index"] = indexed(stored)
     return body | _filled({"_id": stored.id, **_marks(stored)})
+
+
+def indexed(stored: Stored) -> Document:
+    """The search index of a current version: of a deletion, whose it was."""
+    if stored.text:
+        return index.entries(stored.raw)
+    return {index.WHOSE: [*stored.whose]} if stored.whose else {}
 
 
 def marks(stored: Stored) -> Document:
@@ -86,7 +94,7 @@ def _marks(stored: Stored) -> Document:
 
 
 def archived(stored: Stored) -> Document:
-    """A superseded version as the history keeps it: what it said, without index, links and outbox."""
+    """A superseded version as the history keeps it: what it said and whose it is, without the rest of the index, links and outbox."""
     face = {
         "type": stored.type,
         "id": stored.id,
@@ -96,6 +104,7 @@ def archived(stored: Stored) -> Document:
         "raw": stored.text,
         "problems": list(stored.problems),
         "put": stored.put or None,
+        "index": {index.WHOSE: [*stored.whose]} if stored.whose else None,
     }
     body = {"_id": f"{stored.type}/{stored.id}/{stored.version}", "concept": stored.concept, "local": stored.local, "born": stored.born}
     return _filled(body | {"fhir": _filled(face)})

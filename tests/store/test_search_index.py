@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapter.fhir.dates import BEGIN, END, span, spans
 from adapter.store import index
-from adapter.store.dates import BEGIN, END, span, spans
 from adapter.store.index import KEYS
 from adapter.store.search_parameters import COMMON, parameters, table
 from adapter.store.values import CONVERT, EXACT

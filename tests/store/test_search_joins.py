@@ -147,3 +147,13 @@ def test_a_reference_that_makes_no_member_does_not_lead_into_a_compartment(save,
     found = search.run(repository.database, search.parse("Observation", (), within=("Patient", "p")))
     assert [row.id for row in found.rows] == ["whose"]
     assert [row.id for row in members(repository.database, "Patient", "p", "Observation")] == ["whose"]
+
+
+def test_a_compartment_holds_by_whatever_key_it_is_searched(save, repository):
+    def observed(owner, number):
+        return {**coded("canary"), "subject": {"reference": f"Patient/{owner}"}, "identifier": [{"value": number}]}
+
+    save("Observation", mine=observed("ours", "7"), other=observed("theirs", "8"))
+    for params in ([("identifier", "8")], [("subject", "Patient/theirs")], [("_id", "other")]):
+        query = search.parse("Observation", params, within=("Patient", "ours"))
+        assert search.run(repository.database, query).rows == []

@@ -1,0 +1,83 @@
+"""A repository as one viewer sees it: reads what may be seen, and changes only that."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from adapter.access import whose
+from adapter.access.whose import PATIENT
+from adapter.errors import Forbidden, VersionConflict
+from adapter.fhir import references
+from adapter.fhir.resource import dumps
+from adapter.store.documents import Change, Document, Stored
+from adapter.store.faces import Faces
+from adapter.store.index import WHOSE
+from adapter.store.repository import Also, Repository
+from adapter.store.sight import Sight
+from adapter.store.sighted import SightedDatabase
+
+_CASE = "EpisodeOfCare"
+
+
+def seen_by(repository: Repository, sight: Sight) -> Repository:
+    """The repository as whoever has this sight sees it."""
+    return _Seen(repository, sight)
+
+
+class _Seen(Repository):
+    def __init__(self, whole: Repository, sight: Sight) -> None:
+        self._whole, self._sight = whole, sight
+        self.clock = whole.clock
+        self.database = cast(Database[Document], SightedDatabase(whole.database, sight))
+        self.faces = Faces(self.database)
+
+    def collection(self, type: str) -> Collection[Document]:
+        self._whole.collection(type)
+        return self.database[type]
+
+    def types(self) -> list[str]:
+        return self._whole.types()
+
+    def commit(self, changes: Sequence[Change], *, also: Also | None = None) -> list[Stored]:
+        """Carry out changes of what may be seen. Raises Forbidden for others, whether what they would change is there or not."""
+        for type in {change.type for change in changes}:
+            self._check(type, [change for change in changes if change.type == type], _new(changes))
+        cases = {id for change in changes for id in _cases(change)} - {change.id for change in changes if change.type == _CASE}
+        if len(self.rows(_CASE, cases)) < len(cases):
+            raise Forbidden("What is written names a case that is not seen, or is not here.")
+        return self._whole.commit(changes, also=also)
+
+    def _check(self, type: str, changes: Sequence[Change], new: frozenset[str]) -> None:
+        if not self._sight.policy.may_write(type):
+            raise Forbidden(f"This role does not write a {type}.")
+        if any(change.put and change.expect == 0 for change in changes):
+            raise Forbidden("Who does not see everything creates by POST: whether an id is in use is not told.")
+        known = self.find_many(type, [change.id for change in changes if change.expect])
+        if any(change.expect and change.id not in known for change in changes):
+            raise VersionConflict(f"This {type} is not at the version that the change was made against.")
+        made = [document for change in changes if change.raw is not None and (document := _candidate(change, new))]
+        if len(self._sight.seen(type, made)) < len(made):
+            raise Forbidden(f"A {type} of a patient who is not seen is not written.")
+
+
+def _new(changes: Sequence[Change]) -> frozenset[str]:
+    """The patients that these changes make."""
+    return frozenset(f"{PATIENT}/{change.id}" for change in changes if change.type == PATIENT and change.expect == 0 and not change.put)
+
+
+def _cases(change: Change) -> set[str]:
+    """The cases that a resource names: what is written into one is part of its process, whoever's it is."""
+    named = (references.split(found["reference"]) for found in references.walk(change.raw))
+    return {target[1] for target in named if target and target[0] == _CASE}
+
+
+def _candidate(change: Change, new: frozenset[str]) -> Document | None:
+    """A resource that is written, to be judged as if it were stored; None for what is nobody's, or of patients who are new."""
+    raw = {**(change.raw or {}), "id": change.id}
+    entries = whose.entries(raw)
+    if whose.read(entries).keys() <= new:
+        return None
+    face = {"type": change.type, "id": change.id, "version": 0, "updated": None, "raw": dumps(raw), "index": {WHOSE: entries}}
+    return {"_id": change.id, "fhir": face}

@@ -1,0 +1,161 @@
+"""A database as one viewer sees it: every read of resources and of their history passes the viewer's sight, so that no search, count,
+chain, include or history can find what is not to be seen. What is not read through here is not to be had at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from adapter.errors import Forbidden
+from adapter.fhir.resource import dumps, parse
+from adapter.store.documents import Document
+from adapter.store.matching import matches
+from adapter.store.search_parameters import parameters, table
+from adapter.store.sight import JUDGED, Narrowed, Sight
+
+HISTORY = "history"
+# What holds no resource and is asked for by name only: which types there are, the claims and turns of writers, and exports, which none
+# finds but who asked for them.
+_PLAIN = frozenset(("claims", "state", "served_exports", "jobs"))
+_INDEX = "fhir.index."
+T = TypeVar("T")
+
+
+class SightedDatabase:
+    """What the modules of the store read, of a database."""
+
+    def __init__(self, database: Database[Document], sight: Sight) -> None:
+        self._database, self._sight = database, sight
+        # Who asks the same question at the same time gets the same answer (large.py): never another viewer's.
+        self.name = f"{database.name} seen by {id(self)}"
+
+    @property
+    def client(self) -> MongoClient[Document]:
+        return self._database.client
+
+    def with_options(self, **_: Any) -> "SightedDatabase":
+        """The same: it has the options that the store reads with."""
+        return self
+
+    def list_collection_names(self) -> list[str]:
+        return self._database.list_collection_names()
+
+    def __getitem__(self, name: str) -> "SightedCollection | Collection[Document]":
+        """Raises Forbidden for what holds something of patients and is no resource."""
+        if name in table() or name == HISTORY:
+            return SightedCollection(self._database[name], self._sight)
+        if name in _PLAIN:
+            return self._database[name]
+        raise Forbidden("This needs what is kept beside the resources, which is not for callers of limited sight.")
+
+
+class SightedCollection:
+    """What one viewer may see of a collection: of a type's resources, or of the history."""
+
+    def __init__(self, collection: Collection[Document], sight: Sight) -> None:
+        self._collection, self._sight = collection, sight
+        self.name = collection.name
+        self.full_name = f"{collection.full_name} seen by {sight.name}"
+
+    def find(self, filter: Document | None = None, projection: Document | None = None, **options: Any) -> Iterator[Document]:
+        """The documents that are found and may be seen, as they may be seen."""
+        query, shown = self._query(filter), self._projection(projection)
+        if _bounded(query):
+            return map(self._told, self._few(query, shown, options))
+        narrowed = self._narrowed(query)
+        if not narrowed.judged:
+            return map(self._told, self._collection.find(narrowed.filter, shown, **options))
+        return map(self._told, self._asked(query, lambda query: [*self._collection.find(query, shown, **options)]))
+
+    def find_one(self, filter: Document, projection: Document | None = None, **options: Any) -> Document | None:
+        """The first of them."""
+        return next(self.find(filter, projection, **options, limit=1), None)
+
+    def count_documents(self, filter: Document, **options: Any) -> int:
+        """How many may be seen."""
+        query = self._query(filter)
+        if _bounded(query):
+            return len(self._few(query, {"_id": 1}, options))
+        return self._asked(query, lambda query: self._collection.count_documents(query, **options))
+
+    def aggregate(self, pipeline: Sequence[Document], **options: Any) -> Iterator[Document]:
+        """What a pipeline that begins with `$match` makes of what may be seen. Raises Forbidden for any other, and where elements are
+        withheld."""
+        view = self._sight.policy.view(self.name)
+        if not pipeline or "$match" not in pipeline[0] or (view and view.withheld):
+            raise Forbidden("This is computed of more than may be seen.")
+        match, rest = self._query(pipeline[0]["$match"]), pipeline[1:]
+        return iter(self._asked(match, lambda query: [*self._collection.aggregate([{"$match": query}, *rest], **options)]))
+
+    def _asked(self, query: Document, ask: Callable[[Document], T]) -> T:
+        """What is asked of the documents that may be seen; again, where somebody wrote what changes which these are."""
+        narrowed = self._narrowed(query)
+        while True:
+            found = ask(narrowed.filter)
+            before, narrowed = narrowed, self._narrowed(query) if narrowed.judged else narrowed
+            if narrowed == before:
+                return found
+
+    def _narrowed(self, query: Document) -> Narrowed:
+        type = query.get("fhir.type") if self.name == HISTORY else self.name
+        if not isinstance(type, str):
+            raise Forbidden("The history of several types is asked one type after the other.")
+        return self._sight.narrowed(self._collection, type, query, past=self.name == HISTORY)
+
+    def _few(self, query: Document, projection: Document | None, options: Mapping[str, Any]) -> list[Document]:
+        """What is found by id: read, and then judged, each as it was read."""
+        limit = options.get("limit") or None
+        more = {name: value for name, value in options.items() if name != "limit"}
+        wider = {**projection, **JUDGED} if projection and any(projection.values()) else None
+        found = [*self._collection.find(query, wider, **more)]
+        types = {document["fhir"]["type"] for document in found}
+        seen = {id for type in types for id in self._sight.seen(type, [each for each in found if each["fhir"]["type"] == type])}
+        return [document for document in found if document["_id"] in seen][:limit]
+
+    def _told(self, document: Document) -> Document:
+        """A document without the elements that are withheld."""
+        face = document.get("fhir", {})
+        view = self._sight.policy.view(face.get("type", self.name))
+        if not (view and view.withheld and face.get("raw")):
+            return document
+        hidden = {name for element in view.withheld for name in (element, f"_{element}")}
+        raw = {name: value for name, value in parse(face["raw"]).items() if name not in hidden}
+        return {**document, "fhir": {**face, "raw": dumps(raw)}}
+
+    def _query(self, filter: Document | None) -> Document:
+        """The filter, in which what is withheld is not there to be found."""
+        query = filter or {}
+        hidden = self._hidden()
+        said = {path: condition for path, condition in query.items() if path in hidden}
+        if any(not matches({path: condition}, {}) for path, condition in said.items()) or _inside(query, hidden):
+            return {"_id": {"$in": []}}
+        return {path: condition for path, condition in query.items() if path not in said}
+
+    def _projection(self, projection: Document | None) -> Document | None:
+        hidden = self._hidden()
+        return {path: way for path, way in projection.items() if path not in hidden} if projection and hidden else projection
+
+    def _hidden(self) -> frozenset[str]:
+        """The paths of index entries that come from elements that are withheld."""
+        view = self._sight.policy.view(self.name)
+        if not (view and view.withheld and self.name in table()):
+            return frozenset()
+        withheld = {*view.withheld}
+        rows = parameters(self.name).values()
+        names = [row.name for row in rows if any(path.split(".")[0].split("[")[0].split(":")[0] in withheld for path in row.paths)]
+        return frozenset(f"{_INDEX}{name}{ending}" for name in names for ending in ("", ":text", ":identifier"))
+
+
+def _inside(query: Document, hidden: frozenset[str]) -> bool:
+    """Whether alternatives ask for something that is withheld."""
+    parts = (part for path in ("$or", "$and", "$nor") for part in query.get(path, ()))
+    return any(path in hidden or _inside(part, hidden) for part in parts for path in part)
+
+
+def _bounded(query: Document) -> bool:
+    """Whether it names the ids that it can find."""
+    named = query.get("_id")
+    return isinstance(named, str) or (isinstance(named, dict) and "$in" in named)

@@ -1,0 +1,244 @@
+"""What else holds at the doors: elements that are withheld, writes and conditions that tell nothing, the broken glass, other roles."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from msgspec import structs
+
+from adapter.access.policy import Policy, View, policies
+from adapter.access.viewer import Viewer
+from adapter.errors import CasebridgeError, Forbidden, Gone, NotFound
+from adapter.store import large
+from adapter.store.documents import Change
+from adapter.store.repository import Repository
+from adapter.store.seen import seen_by
+from adapter.store.sight import Sight, sight_of
+from server.fhir.messages import Request
+from server.fhir.routes import endpoint
+
+NOON = datetime(2025, 4, 22, 12, tzinfo=UTC)
+BASE = "http://test/fhir"
+INSURER = Viewer("insurer-reader", frozenset(("Organization/ins",)), "HPAYMT")
+NURSE = Viewer("clinician", frozenset(("Practitioner/noor",)), "TREAT")
+POLICY = Policy(
+    title="Reads and writes",
+    ties=("payor",),
+    consent="opt-out",
+    types={"Patient": View(withheld=("telecom", "photo")), "CarePlan": View(), "Condition": View()},
+    open=("Organization",),
+    writes=("CarePlan", "Patient", "Organization"),
+)
+
+
+def resources():
+    for name in ("river", "alma"):
+        telecom = [{"system": "phone", "value": f"555-{name}"}]
+        yield (
+            "Patient",
+            name,
+            {"name": [{"family": "Kanarifugl"}], "telecom": telecom, "_telecom": [{"id": "t"}], "birthDate": "1980-01-01"},
+        )
+        plan = {"status": "active", "intent": "plan", "subject": {"reference": f"Patient/{name}"}}
+        yield "CarePlan", f"plan-{name}", {**plan, "identifier": [{"system": "urn:plans", "value": name}]}
+    payor = [{"reference": "Organization/ins"}]
+    yield "Coverage", "c", {"status": "active", "beneficiary": {"reference": "Patient/river"}, "payor": payor}
+    member = [{"member": {"reference": "Practitioner/noor"}}]
+    yield "CareTeam", "t", {"status": "active", "subject": {"reference": "Patient/alma"}, "participant": member}
+
+
+@pytest.fixture
+def repository(database):
+    repository = Repository(database, clock=lambda: NOON)
+    repository.commit([Change(type, id, {"resourceType": type, **body}, 0) for type, id, body in resources()])
+    return repository
+
+
+@pytest.fixture
+def ask(repository, tmp_path):
+    """Asks as a viewer: the answer, or the error."""
+    answer = endpoint(repository, tmp_path)
+
+    def ask(method, path, body=None, *, viewer=INSURER, policy=POLICY, **headers):
+        path, _, query = path.partition("?")
+        sight = Sight(repository.database, viewer, policy, NOON, frozenset())
+        params = [tuple(pair.split("=")) for pair in query.split("&")] if query else []
+        headers = {"content-type": "application/fhir+json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        try:
+            return answer(Request(method, path, BASE, params, headers, body or b"", sight=sight))
+        except CasebridgeError as error:
+            return error
+
+    return ask
+
+
+def ids(answer):
+    return {entry["resource"]["id"] for entry in json.loads(answer.text).get("entry", ())}
+
+
+def test_what_is_withheld_is_neither_told_nor_found(ask):
+    told = json.loads(ask("GET", "Patient/river").text)
+    assert told.keys() == {"resourceType", "id", "meta", "name", "birthDate"}
+    [found] = json.loads(ask("GET", "Patient").text)["entry"]
+    assert found["resource"] == told
+    assert ids(ask("GET", "Patient?birthdate=1980-01-01")) == {"river"}
+    for query in ("telecom=555-river", "phone=555-river", "telecom:missing=false", "telecom=a,555-river"):
+        assert ids(ask("GET", f"Patient?{query}")) == set(), query
+    assert ids(ask("GET", "Patient?telecom:missing=true")) == {"river"}
+    assert ids(ask("GET", "Patient?phone:not=555-river")) == {"river"}
+    assert ids(ask("GET", "CarePlan?subject:Patient.phone=555-river")) == set()
+    assert "555" not in ask("GET", "Patient/_history").text
+    assert "555" not in ask("GET", "Patient/river/_history/1").text
+
+
+def test_a_write_changes_only_what_is_seen(ask, repository):
+    plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "Patient/river"}}
+    assert ask("POST", "CarePlan", plan).status == 201
+    assert ask("PUT", "CarePlan/plan-river", {**plan, "id": "plan-river"}).status == 200
+    for patient in ("alma", "nobody"):
+        foreign = {**plan, "subject": {"reference": f"Patient/{patient}"}}
+        assert isinstance(ask("POST", "CarePlan", foreign), Forbidden)
+        assert isinstance(ask("PUT", "CarePlan/plan-river", {**foreign, "id": "plan-river"}), Forbidden)
+    assert isinstance(ask("POST", "Condition", {"resourceType": "Condition", "subject": plan["subject"]}), Forbidden)
+    assert isinstance(ask("DELETE", "Patient/river"), Forbidden)
+    assert ask("POST", "Organization", {"resourceType": "Organization", "name": "another"}).status == 201
+    assert repository.find("CarePlan", "plan-alma").version == repository.find("Patient", "river").version == 1
+
+
+def test_a_new_patient_comes_with_what_is_theirs_and_a_known_one_is_not_taken(ask, repository):
+    everything = Policy(title="Writes all", ties=("payor",), consent="not-asked", types={"*": View()}, writes=("*",))
+
+    def both(patient, coverage):
+        covered = {"resourceType": "Coverage", "status": "active", "payor": [{"reference": "Organization/ins"}], **coverage}
+        made = [("POST", "Coverage", covered, "urn:uuid:2")] + ([("POST", "Patient", patient, "urn:uuid:1")] if patient else [])
+        entries = [{"fullUrl": url, "resource": raw, "request": {"method": way, "url": type}} for way, type, raw, url in made]
+        return ask("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries}, policy=everything)
+
+    assert both({"resourceType": "Patient"}, {"beneficiary": {"reference": "urn:uuid:1"}}).status == 200
+    assert isinstance(both(None, {"beneficiary": {"reference": "Patient/alma"}}), Forbidden)
+    assert len(list(repository.scan("Coverage"))) == 2
+
+
+def test_nothing_is_written_into_a_case_that_is_not_seen(ask, repository):
+    for name in ("river", "alma"):
+        case = {"resourceType": "EpisodeOfCare", "status": "active", "patient": {"reference": f"Patient/{name}"}}
+        repository.commit([Change("EpisodeOfCare", f"case-{name}", case, 0)])
+    policy = structs.replace(POLICY, types={**POLICY.types, "EpisodeOfCare": View()})
+    plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "Patient/river"}}
+
+    def into(case):
+        return ask("POST", "CarePlan", {**plan, "supportingInfo": [{"reference": f"EpisodeOfCare/{case}"}]}, policy=policy)
+
+    assert into("case-river").status == 201
+    assert isinstance(into("case-alma"), Forbidden)
+    assert repr(into("case-alma")) == repr(into("case-none"))
+
+
+def test_a_write_tells_nothing_of_what_is_not_seen(ask, repository):
+    plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "Patient/river"}}
+    for id in ("plan-alma", "plan-none"):
+        assert repr(ask("PUT", f"CarePlan/{id}", {**plan, "id": id})) == repr(ask("PUT", "CarePlan/other", {**plan, "id": "other"}))
+        assert isinstance(ask("PATCH", f"CarePlan/{id}", [], content_type="application/json-patch+json"), CasebridgeError)
+        assert ask("DELETE", f"CarePlan/{id}").status == 204
+    assert repository.find("CarePlan", "plan-alma").version == 1
+    for name in ("alma", "none"):
+        assert ask("POST", "CarePlan", plan, if_none_exist=f"identifier=urn:plans|{name}").status == 201
+        assert ask("DELETE", f"CarePlan?identifier=urn:plans|{name}").status == 204
+    assert ask("POST", "CarePlan", plan, if_none_exist="identifier=urn:plans|river").status == 200
+
+
+def test_with_broken_glass_a_patient_is_seen_without_ties_and_consents(ask):
+    broken = Viewer("clinician", frozenset(("Practitioner/new",)), "BTG", glass=frozenset(("Patient/alma",)))
+    clinician = policies(None)["clinician"]
+    assert ids(ask("GET", "CarePlan", viewer=broken, policy=clinician)) == {"plan-alma"}
+    assert ids(ask("GET", "CarePlan?patient=river", viewer=broken, policy=clinician)) == set()
+
+
+def test_each_role_sees_what_its_policy_says(ask):
+    seen = {
+        "clinician": {"plan-alma"},
+        "case-manager": {"plan-alma"},
+        "insurer-reader": set(),
+        "auditor": set(),
+        "administrator": set(),
+    }
+    for role, expected in seen.items():
+        viewer = Viewer(role, NURSE.references | INSURER.references, "TREAT")
+        assert ids(ask("GET", "CarePlan", viewer=viewer, policy=policies(None)[role])) == expected, role
+    manager = Viewer("supervisor", frozenset(("Practitioner/boss",)), "TREAT", team=NURSE.references)
+    assert ids(ask("GET", "CarePlan", viewer=manager, policy=policies(None)["supervisor"])) == {"plan-alma"}
+
+
+def test_one_viewer_never_gets_the_answer_to_another_s_question(repository):
+    asked = [seen_by(repository, sight_of(repository.database, viewer, NOON)).database for viewer in (INSURER, NURSE, INSURER)]
+    assert len({large.large(database, "question", lambda database=database: database.name) for database in asked}) == 3
+
+
+def test_what_is_not_a_resource_is_not_read(repository):
+    seen = seen_by(repository, sight_of(repository.database, INSURER, NOON))
+    for name in ("cards", "linked", "owed", "conflicts", "notifications", "remotes"):
+        with pytest.raises(Forbidden):
+            seen.database[name]
+    with pytest.raises(Forbidden):
+        seen.linked("hospital|Patient/1")
+    with pytest.raises(NotFound):
+        seen.read("Patient", "alma")
+
+
+def test_a_type_that_no_policy_shows_is_empty(ask):
+    assert ids(ask("GET", "CareTeam")) == set()
+    assert json.loads(ask("GET", "CareTeam?_summary=count").text)["total"] == 0
+    assert isinstance(ask("GET", "CareTeam/t"), NotFound)
+
+
+SCOPE = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]}
+
+
+def agreed(provision, status="active"):
+    return {"resourceType": "Consent", "status": status, "scope": SCOPE, "patient": {"reference": "Patient/river"}, "provision": provision}
+
+
+def condition(code):
+    return {"resourceType": "Condition", "subject": {"reference": "Patient/river"}, "code": {"coding": [{"system": "urn:c", "code": code}]}}
+
+
+NOT_Y = agreed({"type": "deny", "code": [{"coding": [{"system": "urn:c", "code": "y"}]}]})
+
+
+def test_a_consent_that_is_revoked_counts_from_the_next_page_on(ask, repository):
+    repository.commit([Change("Consent", "k", agreed({"type": "permit"}), 0)])
+    repository.commit([Change("Condition", f"c{number}", condition("x"), 0) for number in range(3)])
+    opt_in = structs.replace(POLICY, consent="opt-in")
+    page = ask("GET", "Condition?_count=1", policy=opt_in)
+    assert ids(page) == {"c0"}
+    following = next(link["url"] for link in json.loads(page.text)["link"] if link["relation"] == "next").removeprefix(f"{BASE}/")
+    assert ids(ask("GET", following, policy=opt_in)) == {"c1"}
+    repository.commit([Change("Consent", "k", agreed({"type": "permit"}, "inactive"), 1)])
+    assert ids(ask("GET", following, policy=opt_in)) == set()
+    assert isinstance(ask("GET", "Condition/c0", policy=opt_in), NotFound)
+
+
+def test_of_what_was_deleted_it_is_told_only_where_its_content_did_not_matter(ask, repository):
+    repository.commit([Change("Condition", "c", condition("y"), 0)])
+    repository.commit([Change("Condition", "c", None, 1)])
+    assert isinstance(ask("GET", "Condition/c"), Gone)
+    assert len(json.loads(ask("GET", "Condition/_history").text)["entry"]) == 2
+    repository.commit([Change("Consent", "k", NOT_Y, 0)])
+    assert isinstance(ask("GET", "Condition/c"), NotFound)
+    assert "entry" not in json.loads(ask("GET", "Condition/_history").text)
+
+
+def test_what_changes_while_it_is_judged_is_judged_again(repository, monkeypatch):
+    repository.commit([Change("Consent", "k", NOT_Y, 0), *(Change("Condition", id, condition("x"), 0) for id in "cd")])
+    sight = Sight(repository.database, INSURER, POLICY, NOON, frozenset())
+    judge, times = sight.narrowed, iter([True])
+
+    def judged_then_changed(*asked, **more):
+        found = judge(*asked, **more)
+        if next(times, False):
+            repository.commit([Change("Condition", "c", condition("y"), 1)])
+        return found
+
+    monkeypatch.setattr(sight, "narrowed", judged_then_changed)
+    conditions = seen_by(repository, sight).collection("Condition")
+    assert [document["_id"] for document in conditions.find({"fhir.deleted": False})] == ["d"]

@@ -1,0 +1,67 @@
+"""What roles see is data that is checked when it is read; a site has its own."""
+
+import json
+
+import pytest
+
+from adapter.access.policy import ANY, policies, policy_for
+from adapter.access.viewer import Viewer
+from adapter.errors import Forbidden, Invalid
+from adapter.store.search_parameters import table
+
+
+def viewer(role="insurer-reader", organisation=None):
+    return Viewer(role, frozenset(), "HPAYMT", organisation)
+
+
+def test_every_role_has_a_policy_of_types_that_there_are():
+    found = policies(None)
+    assert found.keys() == {"administrator", "auditor", "case-manager", "clinician", "insurer-reader", "supervisor"}
+    for name, policy in found.items():
+        listed = {*policy.open, *policy.types, *policy.by_target, *policy.writes} - {ANY}
+        assert listed <= table().keys(), name
+
+
+def test_an_insurer_reads_care_and_writes_nothing():
+    policy = policy_for(viewer())
+    assert (policy.consent, policy.ties, policy.allowed) == ("opt-in", ("payor",), frozenset())
+    assert policy.view("CarePlan") is not None
+    assert policy.view("Communication") is None
+    assert not any(policy.may_write(type) for type in table())
+
+
+def test_a_role_without_a_policy_sees_nothing():
+    with pytest.raises(Forbidden):
+        policy_for(viewer("visitor"))
+
+
+def test_a_site_and_an_organisation_have_their_own(tmp_path, monkeypatch):
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "insurer-reader.json").write_text(json.dumps({"title": "Ours", "consent": "opt-out"}))
+    (folder / "insurer-reader.ehp.json").write_text(json.dumps({"title": "Theirs", "types": {"Patient": {"withheld": ["photo"]}}}))
+    monkeypatch.setenv("CASEBRIDGE_CARE", str(tmp_path))
+    assert policy_for(viewer()).title == policy_for(viewer(organisation="Organization/other")).title == "Ours"
+    assert policy_for(viewer(organisation="Organization/ehp")).view("Patient").withheld == ("photo",)
+    assert policy_for(viewer("auditor")).everybody
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"everybody": True, "sensitive": ["*"]},
+        {"everybody": True, "consent": "not-asked"},
+        {"everybody": True, "consent": "not-asked", "sensitive": ["*"], "types": {"Observation": {"category": ["laboratory"]}}},
+        {"sensitive": ["gossip"]},
+        {"open": ["CarePlan"]},
+        {"open": ["Provenance"], "by_target": ["Provenance"]},
+        {"by_target": ["CarePlan"]},
+        {"types": {"*": {"withheld": ["text"]}}},
+        {"colour": "blue"},
+    ],
+)
+def test_a_policy_that_cannot_be_meant_is_refused(body, tmp_path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "odd.json").write_text(json.dumps({"title": "Odd", **body}))
+    with pytest.raises(Invalid, match="policies/odd.json"):
+        policies(tmp_path)
