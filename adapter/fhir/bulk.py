@@ -10,18 +10,15 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
 from adapter import log
-from adapter.errors import Invalid, RemoteFatal, RemoteGone, RemoteTemporary
+from adapter.errors import RemoteFatal, RemoteGone, RemoteTemporary
 from adapter.fhir import ndjson
 from adapter.fhir.exchange import MAX_BYTES, Ask, Exchange, Params, Stream
+from adapter.fhir.manifest import NDJSON, File, Manifest, manifest
 from adapter.fhir.ndjson import DAMAGED, Line, Place, Text
-from adapter.fhir.resource import Raw, resource_type
 from adapter.fhir.retry import retry_after
-
-NDJSON = "application/fhir+ndjson"
 
 # What an address answers that once led to an export or a file of it. A file that has become shorter (416) is another one.
 _GONE = frozenset({404, 410, 416})
@@ -39,46 +36,6 @@ class Running:
     wait: float | None
     rest: bool = False
     """Whether it refuses to be asked sooner."""
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of an export. `count` is how many lines the remote says it has, None where it does not say."""
-
-    type: str
-    url: str
-    count: int | None
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an export came to: what the remote had at `time`, by its own clock. `raw` is the manifest as received."""
-
-    time: datetime
-    token: bool
-    """Whether the files are to be asked for with our credentials."""
-    output: tuple[File, ...]
-    deleted: tuple[File, ...]
-    errors: tuple[File, ...]
-    raw: Raw
-
-
-def manifest(raw: Raw) -> Manifest:
-    """The manifest of an export that is done. Raises RemoteFatal for what is none."""
-    try:
-        time = datetime.fromisoformat(raw["transactionTime"]).astimezone(UTC)
-        output, deleted, errors = (tuple(map(_file, raw.get(name) or ())) for name in ("output", "deleted", "error"))
-        links = [link["relation"] for link in raw.get("link") or ()]
-    except (Invalid, KeyError, TypeError, ValueError, AttributeError):
-        raise RemoteFatal("The remote's export ended without a manifest that can be read.") from None
-    if "next" in links:
-        raise RemoteFatal("The remote gives its export's manifest in parts, which we did not ask for and do not read.")
-    return Manifest(time, raw.get("requiresAccessToken") is not False, output, deleted, errors, raw)
-
-
-def _file(raw: Raw) -> File:
-    count = raw.get("count")
-    return File(resource_type({"resourceType": raw["type"]}), str(raw["url"]), count if type(count) is int else None)
 
 
 class Bulk:

@@ -80,6 +80,7 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
     )
     if inner.method in ("POST", "PUT"):
         resource_type(inner.resource())
+    interactions.check_granted(inner)
     type, _, id = path.partition("/")
     return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
 
@@ -115,7 +116,8 @@ def _transaction(request: Request, entries: Sequence[_Entry], repository: Reposi
 
 def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -> list[writes.Write]:
     """The writes of a transaction, its references resolved. Raises what makes one of them impossible, naming the entry."""
-    plan = writes.Plan(repository, request.base, [(item.type, item.id) for item in entries if item.id and item.type in table()])
+    known = [(item.type, item.id) for item in entries if item.id and item.type in table()]
+    plan = writes.Plan(repository, request.base, known, grant=request.grant)
     planned = [_at(item.number, interactions.planned, item.request, plan, item.type, item.id) for item in entries]
     names = dict(_names(entries, planned))
     selected: dict[str, str] = {}
@@ -124,6 +126,7 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
         if "?" not in text or text.partition("?")[0] not in table():
             return None
         if text not in selected:
+            request.grant.demand(text.partition("?")[0], "s")
             selected[text] = _selected(plan, text)
         return selected[text]
 

@@ -21,9 +21,11 @@ from adapter.store.subscriptions import TYPE as SUBSCRIPTION
 from server.fhir import headers, patch, subscriptions
 from server.fhir.messages import Answer, Request
 from server.fhir.operations import registry
+from server.fhir.operations.definition import SYSTEM
 
 HL7 = "http://hl7.org/fhir"
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+_BULK_DATA = f"{HL7}/uv/bulkdata/CapabilityStatement/bulk-data"
 _SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 # R4 lets a server ignore which part is asked for. http://hl7.org/fhir/R4/http.html#capabilities
 _MODES = (None, "full", "normative", "terminology")
@@ -35,6 +37,8 @@ A search parameter that is not known is refused, or left out where the caller pr
 besides their parameters `_count _elements _include _revinclude _sort _summary _total`. A history takes `_since _at _count`.
 Resources come back as they were sent, but for `id`, `meta.versionId` and `meta.lastUpdated`."""
 _SECURITY = "Nobody is asked who they are: the server listens on loopback only."
+_GATED = "SMART on FHIR: `.well-known/smart-configuration` below the base URL says where tokens are given, and how."
+_SMART = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}
 _UNMODELLED = "The structure of this type is not checked, and a FHIRPath Patch of it is refused; a JSON Patch or Merge Patch is not."
 _DOCUMENTED = {SUBSCRIPTION: subscriptions.DOCUMENTATION}
 _SYSTEM_PARAMETERS = (
@@ -44,10 +48,11 @@ _SYSTEM_PARAMETERS = (
 )
 
 
-def statement(since: datetime, *, cors: bool, integrity: bool) -> Raw:
+def statement(since: datetime, *, cors: bool, integrity: bool, gated: bool = False) -> Raw:
     """What this server can do, as of `since`; the address it answers at is for `read` to add.
 
-    `cors`: whether web pages of other origins may use it; `integrity`: whether references must be to what is there.
+    `cors`: whether web pages of other origins may use it; `integrity`: whether references must be to what is there; `gated`: whether
+    callers are asked who they are.
     """
     return {
         "resourceType": "CapabilityStatement",
@@ -57,6 +62,7 @@ def statement(since: datetime, *, cors: bool, integrity: bool) -> Raw:
         "status": "active",
         "date": instant(since),
         "kind": "instance",
+        "instantiates": [_BULK_DATA],
         "software": {"name": "casebridge", "version": _version()},
         "fhirVersion": "4.0.1",
         "format": [*_FORMATS],
@@ -65,9 +71,10 @@ def statement(since: datetime, *, cors: bool, integrity: bool) -> Raw:
             {
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
-                "security": {"cors": cors, "description": _SECURITY},
+                "security": {"cors": cors, **({"service": [_SMART], "description": _GATED} if gated else {"description": _SECURITY})},
                 "resource": [_type(type, rows.values(), integrity) for type, rows in table().items()],
                 "interaction": [{"code": code} for code in _SYSTEM_INTERACTIONS],
+                "operation": registry.claims(SYSTEM),
                 "searchParam": [{"name": name, "type": kind, "documentation": text} for name, kind, text in _SYSTEM_PARAMETERS],
                 "compartment": [f"{HL7}/CompartmentDefinition/{owner.lower()}" for owner in COMPARTMENTS],
             }

@@ -107,7 +107,7 @@ def http_date(moment: datetime) -> str:
 
 def written(answer: Answer, base: str) -> dict[str, str]:
     """The headers that say what an answer is about."""
-    found = {**UNCACHED}
+    found = {**({} if answer.text is None else {"Content-Type": FHIR_JSON}), **UNCACHED}
     if answer.version is not None:
         found["ETag"] = weak_etag(str(answer.version))
     if answer.updated is not None:
@@ -115,4 +115,4 @@ def written(answer: Answer, base: str) -> dict[str, str]:
     if answer.location is not None:
         # Of an update, HAPI's client takes the id and version from here, and fhir-kindling, in a Bundle, from its `location`.
         found["Location" if answer.status == HTTPStatus.CREATED else "Content-Location"] = f"{base}/{answer.location}"
-    return found
+    return {**found, **answer.headers}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.errors import Invalid, NotFound
+from adapter.fhir.dates import BEGIN, Span, span
 from adapter.store import search, timeline
-from adapter.store.dates import BEGIN, Span, span
 from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters, table
@@ -34,7 +34,11 @@ def of_instance(request: Request, repository: Repository, type: str, id: str) ->
     if newest is None:
         raise NotFound(f"There is no {type} with this id.")
     below = int(asked.cursor) if asked.cursor else None
-    page = timeline.page_of(repository.database, newest, since=asked.since, at=asked.at, count=asked.count, below=below)
+    if not request.grant.shows(type, id, newest.text, newest.updated):
+        raise NotFound(f"There is no {type} with this id.")
+    page = timeline.page_of(
+        repository.database, newest, since=asked.since, at=asked.at, count=asked.count, below=below, whole=request.sight is None
+    )
     return _told(request, f"{type}/{id}/_history", page)
 
 
@@ -46,7 +50,8 @@ def of_type(request: Request, repository: Repository, type: str) -> Answer:
 
 def of_system(request: Request, repository: Repository) -> Answer:
     """What changed in anything, newest first."""
-    return _changes(request, repository, "_history", [type for type in repository.types() if type in table()])
+    granted = [type for type in repository.types() if type in table() and request.grant.conditions(type, "s") is not None]
+    return _changes(request, repository, "_history", granted)
 
 
 def _changes(request: Request, repository: Repository, path: str, types: Sequence[str]) -> Answer:
@@ -81,9 +86,11 @@ def _moment(request: Request, name: str) -> Span | None:
 
 
 def _told(request: Request, path: str, page: timeline.Page) -> Answer:
-    entries = [_version(request.base, stored) for stored in page.versions]
+    shown = [each for each in page.versions if request.grant.shows(each.type, each.id, each.text, each.updated)]
     links = page_links(request.base, path, request.params, page.cursor)
-    return Answer(200, bundle("history", entries, links=links, total=page.total))
+    # How many versions there are of what is not granted is not told either.
+    total = page.total if len(shown) == len(page.versions) and not page.cursor or request.grant.whole else None
+    return Answer(200, bundle("history", [_version(request.base, stored) for stored in shown], links=links, total=total))
 
 
 def _version(base: str, stored: Stored) -> str:

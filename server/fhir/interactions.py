@@ -4,20 +4,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from adapter.errors import Invalid, NotFound
+from adapter.errors import Forbidden, Invalid, NotFound
+from adapter.fhir import shapes
 from adapter.fhir.resource import Raw, dumps
 from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
+from adapter.store.subscriptions import TYPE as SUBSCRIPTION
+from server.auth.grant import Grant
+from server.auth.needs import ANY
 from server.errors import MethodNotAllowed
-from server.fhir import headers, integrity, led, patch, shapes, subscriptions, writes
+from server.fhir import headers, integrity, led, patch, subscriptions, writes
 from server.fhir.messages import Answer, Request, is_number
 
 
 def read(request: Request, repository: Repository, type: str, id: str) -> Answer:
     """The current version as it is stored, or the part of it that `_summary` or `_elements` ask for; 304 where the caller has it."""
     parameters(type)
-    return _as_asked(request, Answer.of(repository.row(type, id)))
+    row = repository.row(type, id)
+    if not request.grant.shows(type, id, row.text, row.updated):
+        raise NotFound(f"There is no {type} with this id.")
+    return _as_asked(request, Answer.of(row))
 
 
 def vread(request: Request, repository: Repository, type: str, id: str, version: str) -> Answer:
@@ -25,7 +32,10 @@ def vread(request: Request, repository: Repository, type: str, id: str, version:
     parameters(type)
     if not is_number(version):
         raise NotFound(f"There is no such version of this {type}.")
-    return _as_asked(request, Answer.of(repository.vread(type, id, int(version))))
+    stored = repository.vread(type, id, int(version))
+    if not request.grant.shows(type, id, stored.text, stored.updated):
+        raise NotFound(f"There is no such version of this {type}.")
+    return _as_asked(request, Answer.of(stored))
 
 
 def _as_asked(request: Request, answer: Answer) -> Answer:
@@ -43,7 +53,7 @@ def write(request: Request, repository: Repository, type: str, id: str | None = 
     known = [(type, id)] if id else []
 
     def plan() -> list[writes.Write]:
-        return [planned(request, writes.Plan(repository, request.base, known), type, id)]
+        return [planned(request, writes.Plan(repository, request.base, known, grant=request.grant), type, id)]
 
     [(done, stored)] = settled(request, repository, plan)
     return told(request, done, stored)
@@ -60,7 +70,32 @@ def settled(request: Request, repository: Repository, plan: Callable[[], Sequenc
 
 def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
     """The write that a request asks for, decided. Raises Invalid where its path does not fit its method, and what the plan raises."""
-    return subscriptions.accepted(request, plan.repository, _planned(request, plan, type, id))
+    write = subscriptions.accepted(request, plan.repository, _planned(request, plan, type, id))
+    if not request.grant.whole:
+        _permitted(request.grant, plan.repository, write)
+    return write
+
+
+def _permitted(grant: Grant, repository: Repository, write: writes.Write) -> None:
+    """Raise Forbidden for a write that is not granted, NotFound where it is to change what is not."""
+    letter = "d" if write.raw is None else "c" if write.creates else "u"
+    grant.demand(write.type, letter, whole=False)
+    if write.type == SUBSCRIPTION:
+        # Whoever is told of changes reads them.
+        grant.demand(ANY, "rs")
+    allowed = grant.conditions(write.type, letter) or ()
+    before = write.found or (repository.find(write.type, write.id) if allowed and write.id else None)
+    if before and before.text and not grant.fits(allowed, before.id, before.raw, before.updated):
+        raise NotFound(f"There is no {write.type} with this id.")
+    if write.raw is not None and not grant.fits(allowed, write.id, write.raw, repository.clock()):
+        raise Forbidden(f"The token's scope does not allow this: no {write.type} with such content.")
+
+
+def check_granted(request: Request) -> None:
+    """Raise Forbidden for a request that its grant does not allow."""
+    if not request.grant.whole:
+        asks = request.header("if-none-exist") is not None or any(name not in headers.SHAPING for name, _ in request.params)
+        request.grant.check(request.method, request.path, asks=asks)
 
 
 def _planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
@@ -114,12 +149,12 @@ def told(request: Request, write: writes.Write, stored: Stored) -> Answer:
         done = "Deleted." if stored.version else "There was nothing to delete."
         text = dumps(_note(done)) if wanted == "OperationOutcome" else None
         return Answer(200 if text else 204, text, stored.version or None)
-    status = 201 if write.creates else 200
-    text = stored.text
-    if wanted == "minimal":
-        text = None
+    status, shown = 201 if write.creates else 200, stored.text
+    if wanted == "minimal" or not request.grant.shows(stored.type, stored.id, stored.text, stored.updated):
+        shown = ""
     elif wanted == "OperationOutcome":
-        text = dumps(_note("Created." if write.creates else "It is stored."))
+        shown = dumps(_note("Created." if write.creates else "It is stored."))
+    text = shown or None
     return Answer(status, text, stored.version, stored.updated, f"{stored.type}/{stored.id}/_history/{stored.version}")
 
 

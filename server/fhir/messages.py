@@ -12,6 +12,9 @@ from adapter.fhir.bundle import weak_etag
 from adapter.fhir.resource import Raw, dumps, parse_resource
 from adapter.store.documents import Stored
 from adapter.store.rows import Row
+from adapter.store.sight import Sight
+from server.auth.grant import UNLIMITED, Grant
+from server.reply import Stream
 
 ABSENT = -1
 """Where a version is expected: there must be none yet."""
@@ -33,6 +36,14 @@ class Request:
     """Whether a write must leave no reference to what is not here."""
     subscribers: Sequence[str] = ()
     """The URLs under which notifications may be sent, besides this machine."""
+    sight: Sight | None = None
+    """What whoever asks may see of what is stored; None for everything."""
+    grant: Grant = UNLIMITED
+    """What whoever asks may do."""
+    acts_as: str | None = None
+    """Whom the person who asks is in the record, where that is known: they act as nobody else."""
+    asker: str | None = None
+    """Who asks, where that is known."""
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -42,6 +53,11 @@ class Request:
         if not self.body:
             raise Invalid("There is no resource in the body.")
         return parse_resource(self.body) if isinstance(self.body, bytes) else self.body
+
+    @property
+    def owner(self) -> str | None:
+        """Whose an export is that is asked for here; None where nobody is asked who they are."""
+        return self.asker or (self.sight.name if self.sight else None)
 
     def param(self, name: str) -> str | None:
         """The last value given for a parameter."""
@@ -57,6 +73,10 @@ class Answer:
     version: int | None = None
     updated: datetime | None = None
     location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """More of them than follow from the rest."""
+    stream: Stream | None = None
+    """Instead of `text`: what is answered is no resource, and `headers` say what it is."""
 
     @staticmethod
     def of(stored: Stored | Row, status: int = 200) -> "Answer":

@@ -1,23 +1,31 @@
 """The FHIR endpoint, whole: what is answered to which method and path under /fhir."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from adapter.store.repository import Repository
+from adapter.store.seen import seen_by
 from server.errors import of_http
-from server.fhir import bundles, capability, headers, history, interactions, searches
+from server.fhir import bundles, capability, exports, headers, history, interactions, searches
 from server.fhir.messages import Answer, Request
 from server.fhir.operations import registry
 
 Handler = Callable[..., Answer]
 
 
-def endpoint(repository: Repository, *, cors: bool = False, integrity: bool = False) -> Callable[[Request], Answer]:
-    """The function that answers a request from this repository, or raises a CasebridgeError; metadata tells of `cors` and `integrity`."""
-    since = repository.clock()
-    statement = capability.statement(since, cors=cors, integrity=integrity)
+def endpoint(
+    repository: Repository, exported: Path, *, cors: bool = False, integrity: bool = False, gated: bool = False
+) -> Callable[[Request], Answer]:
+    """The function that answers a request from this repository, or raises a CasebridgeError.
+
+    The files of exports are below `exported`; metadata tells of `cors` and `integrity`, and whether callers are asked
+    who they are (`gated`).
+    """
+    since, served = repository.clock(), exports.Served(exported)
+    statement = capability.statement(since, cors=cors, integrity=integrity, gated=gated)
 
     def metadata(request: Request, _: Repository) -> Answer:
         return capability.read(request, statement, since)
@@ -31,6 +39,11 @@ def endpoint(repository: Repository, *, cors: bool = False, integrity: bool = Fa
         ("GET", "/_history", history.of_system),
         ("GET", "/", searches.of_system),
         ("POST", "/_search", searches.of_system),
+        ("GET", f"/{exports.STATUS}/<export>", served.status),
+        ("DELETE", f"/{exports.STATUS}/<export>", served.cancel),
+        ("GET", f"/{exports.FILE}/<export>/<name>", served.file),
+        ("GET", "/$<operation>", registry.on_system),
+        ("POST", "/$<operation>", registry.on_system),
         ("GET", "/<type>", searches.of_type),
         ("POST", "/<type>/_search", searches.of_type),
         ("GET", "/<owner>/<id>/<type>", searches.of_compartment),
@@ -54,14 +67,18 @@ def endpoint(repository: Repository, *, cors: bool = False, integrity: bool = Fa
     paths = Map([Rule(path, methods=[method], endpoint=handler) for method, path, handler in table], merge_slashes=False).bind("casebridge")
 
     def answer(request: Request) -> Answer:
-        headers.check_accept(request)
         if request.method == "OPTIONS":
+            headers.check_accept(request)
             return metadata(request, repository)
         try:
             handler, names = paths.match(f"/{request.path.strip('/')}", request.method)
         except HTTPException as error:
             raise of_http(error) from None
-        found: Answer = handler(request, repository, **names)
+        if handler != served.file:
+            headers.check_accept(request)
+        interactions.check_granted(request)
+        seen = repository if request.sight is None else seen_by(repository, request.sight)
+        found: Answer = handler(request, seen, **names)
         return found
 
     return answer

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from adapter.errors import Invalid
+from adapter.fhir import shapes
 from adapter.fhir.resource import Raw, dumps
 from adapter.store import across, search
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
-from server.fhir import headers, shapes
+from server.fhir import headers
 from server.fhir.messages import Answer, Request, bundle, entry, page_links
 
 _FORM = "application/x-www-form-urlencoded"
@@ -31,7 +32,9 @@ def of_system(request: Request, repository: Repository) -> Answer:
     """A page of a search of several types or all, by parameters that all of them have: type after type, or in the order of `_sort`."""
     params = _params(request)
     named = [type for name, value in params if name == "_type" for type in value.split(",")]
-    types = sorted(dict.fromkeys(named)) or sorted(type for type in repository.types() if type in table())
+    types = sorted(dict.fromkeys(named)) or sorted(
+        type for type in repository.types() if type in table() and request.grant.conditions(type, "s") is not None
+    )
     ordered = len(types) > 1 and any(name == "_sort" for name, _ in params)
     text = request.param("_cursor") or ""
     first, _, cursor = ("", "", text) if ordered else text.partition(".")
@@ -65,7 +68,7 @@ def _searched(request: Request, repository: Repository, type: str, path: str, wi
 
 def _parsed(request: Request, repository: Repository, type: str, params: _Params, within: tuple[str, str] | None) -> search.Query:
     strict = (headers.prefer(request, "handling") or request.handling) != "lenient"
-    return search.parse(type, params, strict=strict, base=request.base, within=within, clock=repository.clock)
+    return request.grant.narrowed(search.parse(type, params, strict=strict, base=request.base, within=within, clock=repository.clock))
 
 
 def _params(request: Request) -> list[tuple[str, str]]:
@@ -87,7 +90,8 @@ def _told(request: Request, path: str, params: _Params, found: search.Result, ig
     """The Bundle; its self link says what was understood, its last entry what was not or is not told."""
     shape = shapes.shape(params)
     entries = [_entry(request.base, row, shape(row.text) if shape else row.text, "match") for row in found.rows]
-    entries += [_entry(request.base, row, row.text, "include") for row in found.included]
+    shown = [row for row in found.included if request.grant.shows(row.type, row.id, row.text, row.updated)]
+    entries += [_entry(request.base, row, row.text, "include") for row in shown]
     notes = [f"These parameters are not known here and were left out: {', '.join(dict.fromkeys(ignored))}."] if ignored else []
     if found.cut:
         notes.append(f"More is included than can be told: the first {search.MAX_INCLUDED} are here.")

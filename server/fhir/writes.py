@@ -18,6 +18,7 @@ from adapter.store.joins import settled
 from adapter.store.matching import candidate, matches
 from adapter.store.repository import Also, Repository
 from adapter.store.search_parameters import parameters
+from server.auth.grant import UNLIMITED, Grant
 from server.fhir.messages import ABSENT
 
 # Every round that fails means that another writer's round succeeded.
@@ -50,8 +51,12 @@ class Plan:
     A condition is about what is stored and, in a transaction, about what the transaction makes.
     """
 
-    def __init__(self, repository: Repository, base: str, ids: Iterable[tuple[str, str]] = ()) -> None:
-        """`ids` are the (type, id) that the writes are about, as far as they say so: read at once, not one by one."""
+    def __init__(self, repository: Repository, base: str, ids: Iterable[tuple[str, str]] = (), *, grant: Grant = UNLIMITED) -> None:
+        """`ids` are the (type, id) that the writes are about, as far as they say so: read at once, not one by one.
+
+        Conditions are searches, and ask of no more than `grant` allows.
+        """
+        self._grant = grant
         self.repository = repository
         self.base = base
         self._now = repository.clock()
@@ -147,7 +152,7 @@ class Plan:
             raise Invalid("A condition needs search parameters, and none of those that only shape the answer.")
         mine = [write for write in self._by_type[type] if write.found is None]
         kept = {write.id for write in mine if write.expect}
-        query = search.parse(type, criteria, base=self.base, clock=self.repository.clock)
+        query = self._grant.narrowed(search.parse(type, criteria, base=self.base, clock=self.repository.clock))
         query = settled(self.repository.database, replace(query, count=2 + len(kept)))
         rows = search.run(self.repository.database, query).rows
         found = [Stored(type, row.id, row.version, row.updated, deleted=False, text=row.text) for row in rows if row.id not in kept]

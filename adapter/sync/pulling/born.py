@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import partial
 
 from adapter.errors import RemoteFatal
+from adapter.fhir.dates import span
 from adapter.fhir.outcome import ends_all
 from adapter.fhir.resource import Raw
 from adapter.store.by_id import by_id
-from adapter.store.dates import span
 from adapter.store.documents import UNSYNCED
 from adapter.store.repository import Repository
 from adapter.sync.edge import Edge, knows_own, own_id

@@ -13,7 +13,7 @@ from server.fhir.operations.inputs import Inputs
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked of an operation. `id` is None where it is asked of a type."""
+    """What is asked of an operation. `id` is None where it is asked of a type; `type` is "" where it is asked of the server."""
 
     request: Request
     repository: Repository

@@ -3,7 +3,7 @@
 from adapter.casework import cases
 from adapter.casework.desk import Desk, actor
 from adapter.casework.records import Kept
-from adapter.errors import Invalid
+from adapter.errors import Forbidden, Invalid
 from adapter.mapping.case import STEP
 from server.fhir.messages import Answer
 from server.fhir.operations.call import Call
@@ -32,7 +32,10 @@ def assign(call: Call) -> Answer:
 
 
 def _desk(call: Call) -> Desk:
-    return Desk(call.repository, actor(call.repository, _reference(call, "by")), call.repository.clock)
+    who, known = _reference(call, "by"), call.request.acts_as
+    if known not in (None, who):
+        raise Forbidden("The parameter by names another person than the token.", expression=["by"])
+    return Desk(call.repository, actor(call.repository, who), call.repository.clock)
 
 
 def _reference(call: Call, name: str) -> str:

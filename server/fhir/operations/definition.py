@@ -12,6 +12,9 @@ from types import MappingProxyType
 from adapter.config import BASE
 from adapter.fhir.resource import Raw, parse
 
+SYSTEM = ""
+"""In place of a type: the server itself."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -50,10 +53,16 @@ class Definition:
         return bool(self.raw["affectsState"])
 
     @property
+    def listed(self) -> list[str]:
+        """With which types a CapabilityStatement lists it: `Resource` for all, SYSTEM for none."""
+        return [*([SYSTEM] if self.raw["system"] else []), *self.raw.get("resource", ())]
+
+    @property
     def places(self) -> list[tuple[str | None, bool]]:
-        """(type or None for any, whether on an instance) of each place where it is asked."""
-        types = [None if type == "Resource" else type for type in self.raw["resource"]]
-        return [(type, level == "instance") for type in types for level in ("type", "instance") if self.raw[level]]
+        """(type, SYSTEM, or None for any type; whether on an instance) of each place where it is asked."""
+        types = [None if type == "Resource" else type for type in self.raw.get("resource", ())]
+        on_types = [(type, level == "instance") for type in types for level in ("type", "instance") if self.raw[level]]
+        return [*([(SYSTEM, False)] if self.raw["system"] else []), *on_types]
 
 
 @cache

@@ -16,8 +16,11 @@ _LIMITS = """## Limits
 
 - `$everything` of a patient has its devices too, which R4 puts into no compartment. It takes members by the search parameters that are
   indexed (docs/search.md), does not follow `Patient.link`, and of what is only referred to has the types that no patient's record has.
-  Without `_count` a page has up to 1000 resources. `start` and `end` are about dates of care (`server/fhir/operations/care_dates.py`): a
+  Without `_count` a page has up to 1000 resources. `start` and `end` are about dates of care (`adapter/store/care_dates.py`): a
   condition lasts from its onset to its abatement, an order is of when it was made; what says no such date is of any time.
+- `$export` is answered with an address at which to ask how far it is, and its files can be read for a day: docs/export.md.
+- `$member-match` compares identifiers of the patient and of the coverage; `CoverageToLink` and `Consent` are read and not kept, and a
+  consent that is not in force or denies is refused.
 - `$meta` is asked of one resource, not of a type or the system; adding and deleting makes a version as any change does.
 - `$validate` checks no profile and says so. Its last issue lists what was not checked.
 - `$lastn` takes parameters that find, none that sort, page or include.
@@ -41,8 +44,9 @@ def document() -> str:
 
 def _section(definition: Definition) -> Iterator[str]:
     raw = definition.raw
-    types = ["<type>" if type == "Resource" else type for type in raw["resource"]]
-    paths = [
+    types = ["<type>" if type == "Resource" else type for type in raw.get("resource", ())]
+    paths = [f"${definition.code}"] if raw["system"] else []
+    paths += [
         f"{type}{'/<id>' if level == 'instance' else ''}/${definition.code}"
         for type in types
         for level in ("type", "instance")

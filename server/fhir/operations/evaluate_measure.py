@@ -9,8 +9,8 @@ from adapter.casework.measures.report import Kind, measure_report
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir import references
+from adapter.fhir.dates import span
 from adapter.fhir.resource import Raw, dumps
-from adapter.store.dates import span
 from server.fhir.messages import Answer
 from server.fhir.operations.call import Call
 

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from adapter.errors import Invalid
+from adapter.errors import Invalid, NotFound
 from adapter.fhir import references
+from adapter.fhir.dates import BEGIN, END, span
+from adapter.fhir.resource import parse
 from adapter.store import compartments, membership
-from adapter.store.dates import BEGIN, END, span
+from adapter.store.care_dates import care
 from adapter.store.query import MAX_COUNT
 from adapter.store.repository import Repository
 from adapter.store.rows import Row
 from adapter.store.search_parameters import table
 from server.fhir.messages import Answer, bundle, entry
 from server.fhir.operations.call import Call
-from server.fhir.operations.care_dates import care
 
 _ROOT, _MEMBER, _REFERENCED = 0, 1, 2
 Place = tuple[int, str, str]
@@ -73,19 +74,25 @@ class _Ask:
 
 def patient(call: Call) -> Answer:
     """A page of a patient's record as a searchset, in which everything is a match, as on HAPI: it is what the operation is to return."""
-    root = call.repository.row("Patient", call.target)
+    root = _root(call)
     ask = _ask(call)
     return _page(call, ask, _of_patient(call.repository, root, ask))
 
 
 def episode(call: Call) -> Answer:
     """A page of a case as a searchset. The patient's whole compartment is read for each page."""
-    stored = call.repository.read("EpisodeOfCare", call.target)
+    root = _root(call)
     ask = _ask(call)
-    root = Row("EpisodeOfCare", stored.id, stored.version, stored.updated, stored.text)
-    owner = references.split(str((stored.raw.get("patient") or {}).get("reference")))
+    owner = references.split(str((parse(root.text).get("patient") or {}).get("reference")))
     found = _of_episode(call.repository, root, owner[1] if owner else None, ask)
     return _page(call, ask, (item for item in found if item[0] > ask.after and ask.takes(item[1])))
+
+
+def _root(call: Call) -> Row:
+    row = call.repository.row(call.type, call.target)
+    if not call.request.grant.shows(row.type, row.id, row.text, row.updated):
+        raise NotFound(f"There is no {row.type} with this id.")
+    return row
 
 
 def _of_patient(repository: Repository, root: Row, ask: _Ask) -> Iterator[tuple[Place, Row]]:
@@ -156,6 +163,9 @@ def _referred(repository: Repository, holders: Iterable[Row], types: set[str], a
 def _page(call: Call, ask: _Ask, found: Iterator[tuple[Place, Row]]) -> Answer:
     items = []
     for item in found:
+        row = item[1]
+        if not call.request.grant.shows(row.type, row.id, row.text, row.updated):
+            continue
         items.append(item)
         if len(items) > ask.count:
             break

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapter.errors import Invalid
+from adapter.fhir.dates import span
 from adapter.fhir.resource import Raw, check_structure
-from adapter.store.dates import span
 from adapter.store.search_parameters import table
 from adapter.store.syntax import plain
 from server.fhir import headers
@@ -31,6 +31,8 @@ class Inputs:
     values: dict[str, list[Any]] = field(default_factory=dict)
     others: Sequence[tuple[str, str]] = ()
     """Parameters of the query that the definition leaves to search."""
+    ignored: Sequence[str] = ()
+    """Names of parameters that are not known and, under lenient handling, were left out."""
 
     def one(self, name: str) -> Any:
         """The value of a parameter that does not repeat; None where it was not given."""
@@ -48,21 +50,22 @@ def read(definition: Definition, request: Request, *, search: bool = False) -> I
     rows, strict = definition.parameters, (headers.prefer(request, "handling") or request.handling) != "lenient"
     given: list[tuple[str, Any]] = []
     others: list[tuple[str, str]] = []
+    ignored: list[str] = []
     for name, text in request.params:
         row = rows.get(name)
         if row is not None:
             given += [(name, _from_text(row, part)) for part in (text.split(",") if row.repeats else [text])]
         elif search:
             others.append((name, text))
-        elif strict and name not in _HTTP:
-            raise _unknown(definition, name)
+        elif name not in _HTTP:
+            ignored.append(_left_out(definition, name, strict))
     if request.method == "POST" and request.body:
         headers.check_content(request)
-        given += _of_body(definition, request.resource(), strict)
-    return Inputs(_counted(rows.values(), given, definition.code), others)
+        given += _of_body(definition, request.resource(), strict, ignored)
+    return Inputs(_counted(rows.values(), given, definition.code), others, ignored)
 
 
-def _of_body(definition: Definition, body: Raw, strict: bool) -> list[tuple[str, Any]]:
+def _of_body(definition: Definition, body: Raw, strict: bool, ignored: list[str]) -> list[tuple[str, Any]]:
     rows = definition.parameters
     if body.get("resourceType") != "Parameters":
         # http://hl7.org/fhir/R4/operations.html#request: with one parameter of a resource type, the body may be that resource.
@@ -71,25 +74,25 @@ def _of_body(definition: Definition, body: Raw, strict: bool) -> list[tuple[str,
             raise Invalid(f"${definition.code} takes a Parameters resource.", expression=["resourceType"])
         return [(name, body)]
     check_structure(_without_resources(body))
-    return _of_list(rows, body.get("parameter") or [], definition, strict)
+    return _of_list(rows, body.get("parameter") or [], definition, strict, ignored)
 
 
-def _of_list(rows: Any, items: list[Raw], definition: Definition, strict: bool) -> list[tuple[str, Any]]:
+def _of_list(rows: Any, items: list[Raw], definition: Definition, strict: bool, ignored: list[str]) -> list[tuple[str, Any]]:
     given = []
     for item in items:
         name = item["name"]
         row = rows.get(name)
         if row is not None:
             given.append((name, _from_item(row, item, definition, strict)))
-        elif strict:
-            raise _unknown(definition, name)
+        else:
+            ignored.append(_left_out(definition, name, strict))
     return given
 
 
 def _from_item(row: Parameter, item: Raw, definition: Definition, strict: bool) -> Any:
     if row.parts:
         parts = {part.name: part for part in row.parts}
-        return Inputs(_counted(row.parts, _of_list(parts, item.get("part") or [], definition, strict), definition.code))
+        return Inputs(_counted(row.parts, _of_list(parts, item.get("part") or [], definition, strict, []), definition.code))
     if _is_resource(row.type):
         value = item.get("resource")
         if not isinstance(value, dict) or not _fits(row, value):
@@ -147,9 +150,12 @@ def _without_resources(value: Any) -> Any:
     return [_without_resources(item) for item in value] if isinstance(value, list) else value
 
 
-def _unknown(definition: Definition, name: str) -> Invalid:
-    known = ", ".join(definition.parameters) or "none"
-    return Invalid(f"${definition.code} has no parameter {plain(name)}; it has {known}.", expression=[plain(name)])
+def _left_out(definition: Definition, name: str, strict: bool) -> str:
+    """The name of a parameter that is not known, as it may be shown. Raises Invalid under strict handling."""
+    if strict:
+        known = ", ".join(definition.parameters) or "none"
+        raise Invalid(f"${definition.code} has no parameter {plain(name)}; it has {known}.", expression=[plain(name)])
+    return plain(name)
 
 
 def _malformed(row: Parameter) -> Invalid:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from adapter.fhir.dates import span
 from adapter.fhir.resource import Raw
-from adapter.store.dates import span
 
 _DONE_CONDITION = ("inactive", "resolved", "remission")
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -83,6 +83,11 @@ def _same_code(node: Raw) -> bool:
     return not (_has(node, "value") and own & inner)
 
 
+def _first(bundle: Raw) -> str | None:
+    """The type of the first resource of a Bundle."""
+    return next((str(entry.get("resource", {}).get("resourceType")) for entry in bundle.get("entry", ())), None)
+
+
 PERIOD = Invariant("per-1", "Period", "", _period, "A period does not end before it starts.")
 
 INVARIANTS = (
@@ -113,6 +118,28 @@ INVARIANTS = (
         "",
         lambda node: "cancelationReason" not in node or node["status"] in ("cancelled", "noshow"),
         "Only an appointment that did not take place has a reason for that.",
+    ),
+    Invariant(
+        "bdl-9",
+        "Bundle",
+        "",
+        lambda node: node["type"] != "document" or node.get("identifier", {}).keys() >= {"system", "value"},
+        "A document has an identifier with a system and a value.",
+    ),
+    Invariant("bdl-10", "Bundle", "", lambda node: node["type"] != "document" or "timestamp" in node, "A document has a date."),
+    Invariant(
+        "bdl-11",
+        "Bundle",
+        "",
+        lambda node: node["type"] != "document" or _first(node) == "Composition",
+        "The first resource of a document is its Composition.",
+    ),
+    Invariant(
+        "bdl-12",
+        "Bundle",
+        "",
+        lambda node: node["type"] != "message" or _first(node) == "MessageHeader",
+        "The first resource of a message is its MessageHeader.",
     ),
     Invariant(
         "cpl-3",

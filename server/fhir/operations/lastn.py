@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from adapter.errors import Invalid
+from adapter.fhir.dates import BEGIN, spans
 from adapter.fhir.resource import Raw, parse
 from adapter.store import query, search
-from adapter.store.dates import BEGIN, spans
 from adapter.store.rows import Row
 from server.fhir import headers
 from server.fhir.messages import Answer, bundle, entry
@@ -49,7 +49,8 @@ def _found(call: Call, params: list[tuple[str, str]], strict: bool) -> Iterator[
     cursor: str | None = ""
     while cursor is not None:
         page = [*params, ("_count", str(query.MAX_COUNT)), *([("_cursor", cursor)] if cursor else [])]
-        result = search.run(call.repository.database, query.parse("Observation", page, strict=strict, base=call.request.base))
+        asked = call.request.grant.narrowed(query.parse("Observation", page, strict=strict, base=call.request.base))
+        result = search.run(call.repository.database, asked)
         yield from result.rows
         cursor = result.cursor
 

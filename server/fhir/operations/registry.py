@@ -17,16 +17,18 @@ from server.fhir.operations import (
     case_trace,
     evaluate_measure,
     everything,
+    export,
     extract,
     inputs,
     lastn,
+    member_match,
     meta,
     populate,
     terminology,
     validate,
 )
 from server.fhir.operations.call import Call, Operation
-from server.fhir.operations.definition import Definition, definitions
+from server.fhir.operations.definition import SYSTEM, Definition, definitions
 
 OPERATIONS: dict[str, Operation] = {
     "CodeSystem-lookup": terminology.lookup,
@@ -36,9 +38,12 @@ OPERATIONS: dict[str, Operation] = {
     "EpisodeOfCare-everything": everything.episode,
     "EpisodeOfCare-open": case_process.open,
     "EpisodeOfCare-transition": case_process.transition,
+    "Group-export": export.run,
     "Measure-evaluate-measure": evaluate_measure.run,
     "Observation-lastn": lastn.run,
     "Patient-everything": everything.patient,
+    "Patient-export": export.run,
+    "Patient-member-match": member_match.run,
     "PlanDefinition-apply": apply.run,
     "Questionnaire-populate": populate.run,
     "QuestionnaireResponse-extract": extract.run,
@@ -46,11 +51,17 @@ OPERATIONS: dict[str, Operation] = {
     "Resource-meta-add": meta.add,
     "Resource-meta-delete": meta.delete,
     "Resource-validate": validate.run,
+    "System-export": export.run,
     "ValueSet-expand": terminology.expand,
 }
 """By the id of the OperationDefinition."""
 _SEARCHING = frozenset({"Observation-lastn"})
 """Whose definition leaves further parameters to the search of the type."""
+
+
+def on_system(request: Request, repository: Repository, operation: str) -> Answer:
+    """The answer to `$operation`."""
+    return _carry_out(request, repository, SYSTEM, None, operation)
 
 
 def on_type(request: Request, repository: Repository, type: str, operation: str) -> Answer:
@@ -83,8 +94,8 @@ _OWN: dict[str, Callable[[str], Raw | None]] = {"OperationDefinition": _operatio
 
 
 def claims(type: str) -> list[Raw]:
-    """The operations of a type, or with "Resource" of all types, as a CapabilityStatement lists them."""
-    rows = [definitions()[id] for id in OPERATIONS if type in definitions()[id].raw["resource"]]
+    """The operations of a type, with "Resource" of all types, with SYSTEM of the server, as a CapabilityStatement lists them."""
+    rows = [definitions()[id] for id in OPERATIONS if type in definitions()[id].listed]
     return [{"name": row.code, "definition": row.url, "documentation": row.raw["description"]} for row in rows]
 
 
@@ -96,7 +107,8 @@ def _by_place() -> MappingProxyType[tuple[str | None, bool, str], str]:
 
 
 def _carry_out(request: Request, repository: Repository, type: str, id: str | None, code: str) -> Answer:
-    parameters(type)
+    if type != SYSTEM:
+        parameters(type)
     definition = _definition(type, id, code)
     if definition.writes and request.method != "POST":
         raise MethodNotAllowed("This operation changes what is stored, so it is asked by POST.", allowed=["POST"])

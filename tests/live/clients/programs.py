@@ -21,7 +21,7 @@ class NotInstalled(RuntimeError):
 def command(client: str) -> list[str]:
     """The start of the command line of a client's program, its library installed where it is not yet. Raises NotInstalled."""
     try:
-        return _RUNTIMES[client](_FOLDER / client)
+        return (_RUNTIMES.get(client) or _python)(_FOLDER / client)
     except java.JavaError as error:
         raise NotInstalled(str(error)) from None
 
@@ -66,6 +66,7 @@ _RUNTIMES: dict[str, Callable[[Path], list[str]]] = {
     "hapi-client": _java,
 }
 CLIENTS = tuple(_RUNTIMES)
+"""Those that do the story."""
 
 
 def _installed(project: Path, sources: list[Path], salt: bytes, install: Callable[[Path], None]) -> Path:

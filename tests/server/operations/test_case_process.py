@@ -15,7 +15,7 @@ from adapter.mapping.registry import faces, mapping_for
 from adapter.store.repository import Repository
 from tests.cases.stories import NAMES, story
 
-from ..fhir import assert_outcome
+from ..fhir import assert_outcome, entry, transaction
 
 BY = ("by", "valueReference", {"reference": "Practitioner/dana"})
 BOSS = ("by", "valueReference", {"reference": "Practitioner/boss"})
@@ -140,6 +140,41 @@ def test_the_process_of_a_case_that_is_led_here_is_not_written_over(fhir, operat
     assert fhir.put(opened | {"diagnosis": [{"condition": {"reference": "Condition/1"}}]}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "deletion",
+    [
+        pytest.param(lambda fhir, case: fhir.send("DELETE", case), id="by its id"),
+        pytest.param(lambda fhir, case: fhir.send("DELETE", "EpisodeOfCare?patient=Patient/alma"), id="by a condition"),
+        pytest.param(lambda fhir, case: fhir.send("POST", "", transaction(entry("DELETE", case))), id="in a transaction"),
+        pytest.param(
+            lambda fhir, case: fhir.send("POST", "", transaction(entry("DELETE", "EpisodeOfCare?patient=Patient/alma"))),
+            id="in a transaction, by a condition",
+        ),
+    ],
+)
+def test_a_case_that_is_led_here_is_not_deleted_but_entered_in_error(fhir, operations, case, time, deletion):
+    """TR-24"""
+    operations.ask(f"{case}/$open", BY)
+    issue = assert_outcome(deletion(fhir, case), 409, "conflict")
+    assert issue["details"]["coding"][0]["code"] == "case_kept"
+    assert "TR-24" in issue["diagnostics"]
+    assert fhir.send("GET", case).status_code == 200
+    time.now = datetime(2099, 1, 1, tzinfo=UTC)
+    assert operations.ask(f"{case}/$transition", BOSS, ("transition", "valueString", "TR-24")).json["status"] == "entered-in-error"
+    assert_outcome(deletion(fhir, case), 409, "conflict")
+
+
+def test_of_a_batch_only_the_deletion_of_a_case_is_refused(fhir, operations, case):
+    operations.ask(f"{case}/$open", BY)
+    spare = fhir.create({"resourceType": "Basic", "code": {"text": "Kanarifugl"}})
+    batch = transaction(entry("DELETE", case), entry("DELETE", f"Basic/{spare['id']}"), type="batch")
+    assert [each["response"]["status"][:3] for each in fhir.send("POST", "", batch).json["entry"]] == ["409", "204"]
+
+
+def test_a_case_that_another_system_leads_may_be_deleted(fhir, case):
+    assert fhir.send("DELETE", case).status_code == 204
+
+
 def test_a_case_is_given_to_somebody_who_has_room(fhir, operations, case, time):
     """C-09, V-01, P-27"""
     operations.ask(f"{case}/$open", BY)
@@ -168,14 +203,14 @@ def test_a_case_is_given_to_somebody_who_has_room(fhir, operations, case, time):
 def tell(fhir, operations, repository, time, told):
     """What happens in a story, by FHIR alone; the last of each record that it tells."""
     last, made = {}, {*MADE["case"], "status"}
-    for entry, written in replay(told):
-        time.now = moment(entry.at).astimezone(UTC)
-        by = ("by", "valueReference", {"reference": entry.by})
-        if entry.transition:
-            way = ("transition", "valueString", entry.transition)
-            why = [("reason", "valueString", entry.reason)] if entry.reason else []
-            answer = operations.ask(f"{entry.case}/$transition", by, way, *why)
-            assert answer.status_code == 200, (entry.transition, answer.text)
+    for told_of, written in replay(told):
+        time.now = moment(told_of.at).astimezone(UTC)
+        by = ("by", "valueReference", {"reference": told_of.by})
+        if told_of.transition:
+            way = ("transition", "valueString", told_of.transition)
+            why = [("reason", "valueString", told_of.reason)] if told_of.reason else []
+            answer = operations.ask(f"{told_of.case}/$transition", by, way, *why)
+            assert answer.status_code == 200, (told_of.transition, answer.text)
             last.update({saved.reference: saved for saved in written})
             continue
         for saved in written:
@@ -215,7 +250,7 @@ def test_told_by_fhir_alone_a_stay_is_a_readmission_up_to_the_thirtieth_day(fhir
     """P-22, O-02, F-STROKE-READMIT, F-STROKE-DAY31, V-15"""
     told = story("alma")
     waiting = next(place for place, entry in enumerate(told.entries) if entry.transition == "TR-19")
-    tell(fhir, operations, repository, time, replace(told, entries=told.entries[: waiting + 1]))
+    last = tell(fhir, operations, repository, time, replace(told, entries=told.entries[: waiting + 1]))
     case, by = told.entries[waiting].case, ("by", "valueReference", {"reference": told.entries[waiting].by})
     time.now = datetime(2025, 3, 13, 15, tzinfo=UTC)
     first = next(saved for entry in told.entries for saved in entry.saves if saved.concept == "encounter")
@@ -226,11 +261,17 @@ def test_told_by_fhir_alone_a_stay_is_a_readmission_up_to_the_thirtieth_day(fhir
     [group] = fhir.send("GET", f"Measure/readmission-30-days/$evaluate-measure?{asked}").json["group"]
     assert [each["count"] for each in group["population"]] == counts
     why = ("reason", "valueString", "Kanarifugl is in hospital again")
-    for way, step in (("TR-16", "risk_evaluation"), ("TR-06", "planning")):
-        time.now += timedelta(minutes=1)
-        moved = operations.ask(f"{case}/$transition", by, ("transition", "valueString", way), why)
-        assert moved.status_code == 200, moved.text
-        assert mapping_for(moved.json).extract(moved.json).fields["step"] == step
+    moved = operations.ask(f"{case}/$transition", by, ("transition", "valueString", "TR-16"), why)
+    assert mapping_for(moved.json).extract(moved.json).fields["step"] == "risk_evaluation", moved.text
+    time.now += timedelta(minutes=2)
+    finalise = (by, ("transition", "valueString", "TR-06"))
+    issue = assert_outcome(operations.ask(f"{case}/$transition", *finalise), 422, "business-rule")
+    assert issue["details"]["coding"][0]["code"] == "not_renewed"
+    risk = fhir.send("GET", next(reference for reference, saved in last.items() if saved.concept == "risk_evaluation")).json
+    del risk["id"]
+    fhir.create(risk | {"occurrenceDateTime": (time.now - timedelta(minutes=1)).isoformat()})
+    moved = operations.ask(f"{case}/$transition", *finalise)
+    assert mapping_for(moved.json).extract(moved.json).fields["step"] == "planning", moved.text
 
 
 def mapped(fields):

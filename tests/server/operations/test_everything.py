@@ -2,9 +2,8 @@
 
 import pytest
 
-from adapter.store import compartments, membership
+from adapter.store import care_dates, compartments, membership
 from adapter.store.documents import Change
-from server.fhir.operations import care_dates
 
 from ..fhir import assert_outcome, patient
 

@@ -26,9 +26,11 @@ def test_the_capability_statement_lists_every_operation_where_it_is_asked(fhir):
     [rest] = fhir.send("GET", "metadata").json["rest"]
     listed = {(resource["type"], row["definition"].rpartition("/")[2]) for resource in rest["resource"] for row in resource["operation"]}
     for id, definition in definitions().items():
-        for type in definition.raw["resource"]:
+        for type in definition.raw.get("resource", ()):
             assert ("Patient" if type == "Resource" else type, id) in listed
     assert ("Observation", "Patient-everything") not in listed
+    of_server = {row["definition"].rpartition("/")[2] for row in rest["operation"]}
+    assert of_server == {id for id, definition in definitions().items() if definition.raw["system"]} != set()
 
 
 def test_every_listed_operation_is_answered_or_refused_for_its_parameters_never_unknown(fhir):

@@ -1,0 +1,79 @@
+"""Whose records an export of people takes.
+
+A Group names its members, or it says whom it means (http://hl7.org/fhir/R4/group.html, `actual`). Of the latter those are understood who
+are covered by an insurer: one characteristic, whose code is R4's search parameter for that and whose value is the organisation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from adapter.errors import NotFound
+from adapter.fhir.dates import spans
+from adapter.fhir.resource import Raw, parse
+from adapter.store import search
+from adapter.store.order import after
+from adapter.store.repository import Repository
+from adapter.sync.exporting.asked import Asked
+
+COVERED_BY = ("urn:ietf:rfc:3986", "http://hl7.org/fhir/SearchParameter/Coverage-payor")
+"""System and code of the characteristic."""
+
+_PATIENT = "Patient/"
+_PAGE = 1000
+
+
+def cohort(asked: Asked, repository: Repository) -> frozenset[str] | None:
+    """References to the people whose records are asked for, None for everybody's. Raises NotFound, Gone for a Group that is not here."""
+    named = frozenset(f"{_PATIENT}{id}" for id in asked.patients)
+    if asked.group is None:
+        return named or None
+    group, now = parse(repository.row("Group", asked.group).text), repository.clock()
+    payor = _payor(group)
+    members = frozenset(_covered(repository, payor, now)) if payor else members_of(group, now)
+    return members & named if named else members
+
+
+def members_of(group: Raw, now: datetime) -> frozenset[str]:
+    """References to the patients whom a Group names, as of now. Raises NotFound for one that only says whom it means."""
+    if group.get("actual") is not True:
+        raise NotFound("This Group does not name its members, nor says by which insurer they are covered: there is nobody to export.")
+    return frozenset(
+        reference
+        for member in group.get("member") or ()
+        if member.get("inactive") is not True
+        and (reference := str((member.get("entity") or {}).get("reference"))).startswith(_PATIENT)
+        and _covers(member.get("period"), now)
+    )
+
+
+def _payor(group: Raw) -> str | None:
+    """The insurer by whom those are covered whom a Group means; None for any other Group."""
+    characteristics = [*(group.get("characteristic") or ())]
+    if group.get("actual") is not False or group.get("type") != "person" or len(characteristics) != 1:
+        return None
+    [only] = characteristics
+    codes = {(each.get("system"), each.get("code")) for each in (only.get("code") or {}).get("coding") or ()}
+    if COVERED_BY not in codes or only.get("exclude") is not False or "period" in only:
+        return None
+    return (only.get("valueReference") or {}).get("reference")
+
+
+def _covered(repository: Repository, payor: str, now: datetime) -> Iterator[str]:
+    """References to the patients of whom an active coverage by this insurer is in force."""
+    database, type = repository.database, "Coverage"
+    repository.collection(type)
+    query = search.parse(type, [("payor", payor), ("status", "active"), ("_sort", "_id"), ("_count", str(_PAGE))])
+    while True:
+        page = search.run(database, query)
+        for coverage in (parse(row.text) for row in page.rows):
+            if _covers(coverage.get("period"), now):
+                yield str((coverage.get("beneficiary") or {}).get("reference"))
+        if page.cursor is None:
+            return
+        query = replace(query, after=after(page.cursor, query.sort))
+
+
+def _covers(period: Raw | None, now: datetime) -> bool:
+    span = spans(period) if period else None
+    return span is None or span[0] <= now < span[1]

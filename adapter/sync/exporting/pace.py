@@ -1,0 +1,48 @@
+"""How much of a type is read at once: so many resources, and on the embedded store, which reads all that a window of time holds before it
+looks at the limit, of a window in which there are about so many.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapter.store.documents import Document
+
+PIECE, PIECE_BYTES = 1000, 4 * 2**20
+"""How many resources are looked at between two places from which an export can go on, and how much text that is, about."""
+_FIRST, _FEWEST = 100, 10
+_DAY, _LEAST = timedelta(days=1), timedelta(milliseconds=1)
+
+
+@dataclass
+class Pace:
+    """The pace in one type. `windows`: whether it is worth the while to look for windows of time that hold a page."""
+
+    windows: bool
+    count: int = _FIRST
+    """How many resources to read next."""
+    _width: timedelta | None = field(default=None, repr=False)
+
+    def end(self, start: datetime, before: datetime) -> datetime:
+        """Where the window ends that is read next, if it begins there."""
+        if not self.windows:
+            return before
+        return min(before, start + (self._width or _probe(before - start)))
+
+    def read(self, documents: Sequence[Document], *, more: bool) -> None:
+        """Take note of what the last window held, or, if there is `more` in it, the first of that."""
+        if not documents:
+            self._width = None
+            return
+        width = documents[-1]["fhir"]["updated"] - documents[0]["fhir"]["updated"] + _LEAST
+        if more or self._width is None:
+            self._width = width
+        elif len(documents) < self.count / 2:
+            self._width *= 2
+        size = sum(len(document["fhir"]["raw"]) for document in documents)
+        self.count = max(_FEWEST, min(PIECE, PIECE_BYTES * len(documents) // size)) if size else PIECE
+
+
+def _probe(left: timedelta) -> timedelta:
+    """The width of a window where nothing is known: a part of what is left, so that what comes first is found in it and little more."""
+    return max(left / (4 if left > _DAY else 64), _LEAST)
