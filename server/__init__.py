@@ -1,7 +1,9 @@
 """The HTTP server: a Flask application around a repository; `server.web` puts it on a socket."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import flask
@@ -17,6 +19,10 @@ from server.fhir.routes import endpoint
 from server.metrics import Metrics
 from server.reply import Reply
 from server.web import listen, running
+
+if TYPE_CHECKING:
+    # What it needs costs a server without a gate a quarter of a second of its start.
+    from server.auth.gate import Gate
 
 __all__ = ["create_app", "listen", "running"]
 
@@ -36,6 +42,8 @@ def create_app(
     url: str | None = None,
     subscribers: Sequence[str] = (),
     plans: Path | None = None,
+    exports: Path | None = None,
+    gate: "Gate | None" = None,
 ) -> flask.Flask:
     """The application: the console at /, FHIR R4 under /fhir, /health, /ready and /metrics. `max_body` is in bytes, of a packed body packed
     and unpacked; requests for hosts other than `hosts` are refused.
@@ -43,16 +51,25 @@ def create_app(
     `origins` are those whose web pages may use it, besides its own; `integrity` refuses writes that leave references to what is not here.
     `handling`, strict or lenient, is for search parameters that are not known, where the caller has no preference. `url` is the address by
     which callers know a reverse proxy before the server; `subscribers` are URLs under which notifications may be sent, besides this
-    machine; `plans` is the folder in which plans to sync wait until they are carried out. Raises Invalid for an origin or address that
-    is none.
+    machine; `plans` is the folder in which plans to sync wait until they are carried out, `exports` that of the files of exports. With
+    a `gate` everybody is asked who they are; without, nobody. Raises Invalid for an origin or address that is none.
     """
     app = flask.Flask("casebridge", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_body)
-    answer = endpoint(repository, cors=bool(origins), integrity=integrity)
+    exported = exports or Settings.from_env().export_folder
+    answer = endpoint(repository, exported, cors=bool(origins), integrity=integrity, gated=gate is not None)
 
     def fhir(environ: front.Environ, address: str, path: str) -> Reply:
         base = f"{address}/fhir"
+        if gate and (configuration := gate.configuration(path, address)):
+            return configuration
+        # Before the body is read: from whom the server does not know it takes none.
+        principal = gate.principal(environ, path) if gate else None
         request = _request(environ, base, path, max_body, integrity, handling, subscribers)
+        if gate and principal:
+            request = replace(
+                request, grant=principal.grant, asker=principal.name, acts_as=principal.fhir_user, sight=gate.sight(principal)
+            )
         return _reply(answer(request), base, headers.pretty(request))
 
     metrics = Metrics()
@@ -60,6 +77,9 @@ def create_app(
     console.install(app, repository, plans or Settings.from_env().home / "plans")
     app.register_error_handler(Exception, _failed)
     rest = api.beside(app.wsgi_app, repository, max_body)
+    if gate:
+        gate.install(app)
+        rest = gate.before_api(rest, api.PREFIX)
     app.wsgi_app = front.front(fhir, rest, metrics, hosts=hosts, origins=origins, url=url)  # type: ignore[assignment, method-assign]
     return app
 
@@ -86,10 +106,12 @@ def _request(
 
 def _reply(answer: Answer, base: str, pretty: bool) -> Reply:
     found = list(headers.written(answer, base).items())
+    if answer.stream:
+        return Reply(answer.status, b"", found, answer.stream)
     if answer.text is None:
         return Reply(answer.status, b"", found)
     text = laid_out(answer.text) if pretty else answer.text
-    return Reply(answer.status, text.encode(), [("Content-Type", headers.FHIR_JSON), *found])
+    return Reply(answer.status, text.encode(), found)
 
 
 def _failed(error: Exception) -> flask.Response:

@@ -31,5 +31,5 @@ def tell(metrics: Metrics, environ: dict[str, Any], id: str, reply: Reply, secon
     name, type = interaction(method, environ["PATH_INFO"])
     metrics.answered(method, name, type, reply.status, seconds)
     level = logging.WARNING if reply.status >= 500 else logging.INFO
-    facts = {"method": method, "interaction": name, "type": type or "-", "status": reply.status, "bytes": len(reply.body)}
+    facts = {"method": method, "interaction": name, "type": type or "-", "status": reply.status, "bytes": reply.length}
     event("request.answered", level=level, request=id, **facts, ms=round(seconds * 1000, 1))

@@ -10,8 +10,8 @@ from adapter.errors import Forbidden, Invalid
 from server.reply import Reply
 
 _ASKED = (
-    "Accept, Casebridge-Actor, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, "
-    "X-Request-Id"
+    "Accept, Authorization, Casebridge-Actor, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Exist, "
+    "If-None-Match, Prefer, X-Request-Id"
 )
 _ANSWERED = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"

@@ -19,6 +19,7 @@ from adapter.errors import (
     RuleViolated,
     StoreUnavailable,
     TooLarge,
+    Unauthenticated,
     UnsupportedMedia,
 )
 from adapter.fhir.outcome import outcome
@@ -42,6 +43,14 @@ class PreconditionRequired(Invalid):
     """A change does not say which version it was made against."""
 
     status = 428
+
+
+class TokenWanted(Unauthenticated):
+    """The caller brought no token, or one that is not good (`sent`). https://www.rfc-editor.org/rfc/rfc6750#section-3"""
+
+    def __init__(self, text: str, *, sent: bool) -> None:
+        super().__init__(text)
+        self.challenge = 'Bearer realm="casebridge"' + (', error="invalid_token"' if sent else "")
 
 
 class PortTaken(CasebridgeError):

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from adapter.errors import CasebridgeError, Invalid
+from adapter.errors import CasebridgeError, Invalid, Throttled
 from server import access, compression, cors, errors
 from server.fhir import headers
 from server.metrics import Metrics
@@ -45,6 +45,8 @@ def front(
         for_fhir = path == "/fhir" or path.startswith("/fhir/")
         try:
             address = _address(environ, names, proxied)
+            if address in proxied.values():
+                _seen_through(environ, address)
             early = cors.first(environ, address, allowed)
             if early is not None:
                 return early
@@ -63,11 +65,13 @@ def front(
         finally:
             metrics.in_flight.dec()
         access.tell(metrics, environ, id, found, perf_counter() - began)
-        if found.status not in _BODILESS:
-            found.headers.append(("Content-Length", str(len(found.body))))
+        if found.status not in _BODILESS and found.length is not None:
+            found.headers.append(("Content-Length", str(found.length)))
         found.headers += [(access.HEADER, id), _SERVER]
         start_response(_STATUS_LINES[found.status], found.headers)
-        return [found.body] if environ["REQUEST_METHOD"] != "HEAD" else []
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
+        return found.stream.pieces if found.stream else [found.body]
 
     return application
 
@@ -76,7 +80,9 @@ def told(error: CasebridgeError, for_fhir: bool) -> Reply:
     """The answer that tells an error: an OperationOutcome to callers of FHIR, problem JSON to others."""
     text, kind = (errors.as_outcome(error), headers.FHIR_JSON) if for_fhir else (errors.as_problem(error), errors.PROBLEM_JSON)
     allow = [("Allow", ", ".join(error.allowed))] if isinstance(error, errors.MethodNotAllowed) else []
-    return Reply(error.status, text.encode(), [("Content-Type", kind), *headers.UNCACHED.items(), *allow])
+    challenge = [("WWW-Authenticate", error.challenge)] if isinstance(error, errors.TokenWanted) else []
+    later = [("Retry-After", str(error.retry_after))] if isinstance(error, Throttled) else []
+    return Reply(error.status, text.encode(), [("Content-Type", kind), *headers.UNCACHED.items(), *allow, *challenge, *later])
 
 
 def _proxied(url: str | None) -> dict[str, str]:
@@ -99,6 +105,12 @@ def _address(environ: Environ, names: frozenset[str], proxied: Mapping[str, str]
     if found is None or found[1].lower() not in names:
         raise Invalid("This server does not go by that name.")
     return f"{environ['wsgi.url_scheme']}://{host}"
+
+
+def _seen_through(environ: Environ, address: str) -> None:
+    """What a proxy hides: how the caller came to it, and from where, which is the last that it says: before that the caller may speak."""
+    environ["wsgi.url_scheme"] = address.partition(":")[0]
+    environ["REMOTE_ADDR"] = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
 
 
 def _decoded(path: str) -> str:

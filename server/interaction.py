@@ -12,7 +12,7 @@ from server.fhir.operations.definition import definitions
 OTHER = "other"
 _PREFIX = "/fhir"
 _API = "/api"
-_FIXED = frozenset({"_history", "_search", "metadata"})
+_FIXED = frozenset({"_history", "_search", "metadata", "$export-status", "$export-file"})
 # T is a type, i an id or a version, $ an operation.
 _INTERACTIONS = {
     "GET metadata": "capabilities",
@@ -35,6 +35,9 @@ _INTERACTIONS = {
     "PATCH T/i": "patch",
     "DELETE T": "delete",
     "DELETE T/i": "delete",
+    "GET $export-status/i": "export-status",
+    "DELETE $export-status/i": "export-cancel",
+    "GET $export-file/i/i": "export-file",
 }
 
 

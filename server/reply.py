@@ -1,8 +1,17 @@
 """What is sent back for a request, before it is bytes on a connection."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A body that is not held in memory: its pieces are made as they are sent. `length` is in bytes, None where it is not known."""
+
+    pieces: Iterator[bytes]
+    length: int | None
 
 
 @dataclass(slots=True)
@@ -12,3 +21,10 @@ class Reply:
     status: int
     body: bytes = b""
     headers: Headers = field(default_factory=list)
+    stream: Stream | None = None
+    """Instead of `body`."""
+
+    @property
+    def length(self) -> int | None:
+        """Of the body, in bytes; None where it is not known before it is sent."""
+        return self.stream.length if self.stream else len(self.body)

@@ -96,17 +96,21 @@ class Listening:
         environ.update(_FIXED)
         environ["wsgi.input"] = BytesIO(_body(environ, self._max_body))
         with self._turns:
-            if not self._over:
-                _answer(self._application, answering, environ)
+            streamed = None if self._over else _answer(self._application, answering, environ)
+        if streamed:
+            # It goes at its reader's pace, which is to keep nobody else waiting.
+            answering.response_iter(*streamed)
 
 
 @contextmanager
-def listen(app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threads: int = THREADS) -> Iterator[Listening]:
+def listen(
+    app: flask.Flask, host: str = "127.0.0.1", port: int = 8080, *, threads: int = THREADS, gated: bool = False
+) -> Iterator[Listening]:
     """A server that answers as long as the context is open; its end waits for the requests in flight, up to GRACE_SECONDS.
 
-    Port 0 takes a free one. Raises Forbidden for a host beyond loopback (nobody is asked who they are yet), PortTaken.
+    Port 0 takes a free one. Raises PortTaken, and Forbidden for a host beyond loopback unless callers are asked who they are (`gated`).
     """
-    if not _is_loopback(host):
+    if not gated and not _is_loopback(host):
         raise Forbidden("Without authentication the server listens on loopback only, such as 127.0.0.1.")
     server = Listening(_bound(host, port), app, app.config["MAX_CONTENT_LENGTH"], threads)
     try:
@@ -152,7 +156,8 @@ def _bound(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _answer(application: Callable[..., Any], answering: Any, environ: _Environ) -> None:
+def _answer(application: Callable[..., Any], answering: Any, environ: _Environ) -> tuple[int, _Headers, Iterator[bytes]] | None:
+    """Send an answer that is held whole; one that is not is given back, to be sent piece by piece."""
     started: list[tuple[int, _Headers]] = []
 
     def start(status: str, headers: _Headers, _: Any = None) -> None:
@@ -160,12 +165,15 @@ def _answer(application: Callable[..., Any], answering: Any, environ: _Environ) 
 
     chunks = application(environ, start)
     [(status, headers)] = started
+    if isinstance(chunks, Iterator):
+        return status, headers, chunks
     try:
         whole = b"".join(chunks)
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
     answering.response_bytes(status, headers, whole)
+    return None
 
 
 def _body(environ: _Environ, limit: int) -> bytes:

@@ -10,6 +10,7 @@ from adapter import log
 from adapter.cli.care import care
 from adapter.cli.case import case
 from adapter.cli.certificates import certificates
+from adapter.cli.client import client
 from adapter.cli.conflicts import conflicts
 from adapter.cli.dead import dead
 from adapter.cli.demo import demo
@@ -27,6 +28,7 @@ from adapter.cli.serve import serve
 from adapter.cli.subscriptions import subscriptions
 from adapter.cli.sync import pull, push, sync
 from adapter.cli.transfer import export, import_
+from adapter.cli.user import user
 from adapter.cli.verify import verify
 from adapter.cli.watch import watch
 from adapter.cli.workers import jobs, reindex, worker
@@ -43,6 +45,7 @@ _EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
     "  CASEBRIDGE_DATABASE  the database's name, if the URI names none  [casebridge]\n"
     "  CASEBRIDGE_HOME      the folder of the embedded store\n"
     "  CASEBRIDGE_CARE      the folder of the site's own models, instruments and plan templates\n"
+    "  CASEBRIDGE_EXPORTS   the folder for the files of exports  [exports, in CASEBRIDGE_HOME]\n"
     "  CASEBRIDGE_WORKERS   the Redis server by which workers get jobs; without it, this process does all\n"
     "  CASEBRIDGE_LOG       DEBUG, INFO, WARNING or ERROR  [WARNING]",
 )
@@ -62,6 +65,8 @@ def cli(debug: bool) -> None:  # noqa: ARG001 - Guarded looks at it
 
 _COMMANDS = (
     serve,
+    client,
+    user,
     remote,
     keys,
     plan,

@@ -4,7 +4,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.database import Database
 
@@ -13,6 +13,9 @@ from adapter.config import Settings
 from adapter.store.connect import open_database
 from adapter.store.repository import Repository
 from adapter.sync.bridge import Bridge
+
+if TYPE_CHECKING:
+    from server.auth.registers import Registers
 
 
 @contextmanager
@@ -34,6 +37,16 @@ def bridge() -> Iterator[Bridge]:
     """The sync over it."""
     with database() as opened:
         yield Bridge(opened, by=user())
+
+
+@contextmanager
+def registers() -> "Iterator[Registers]":
+    """Who may ask a server over it."""
+    # What the server needs costs every other command half a second.
+    from server.auth.registers import Registers
+
+    with repository() as opened:
+        yield Registers.of(opened)
 
 
 def user() -> str:

@@ -5,11 +5,11 @@ https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapter.errors import Invalid
 
-_SCOPE = re.compile(r"(patient|user|system)/(\*|[A-Z][A-Za-z]{1,63})\.(\*|read|write|c?r?u?d?s?)(\?[^\s\"\\]{1,500})?")
+_SCOPE = re.compile(r"(patient|user|system)/(\*|[A-Z][A-Za-z]{1,63})\.(\*|read|write|c?r?u?d?s?)(?:\?([^\s\"\\]{1,500}))?")
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
@@ -25,11 +25,41 @@ class Scope:
     def __str__(self) -> str:
         return f"{self.context}/{self.type}.{''.join(letter for letter in 'cruds' if letter in self.actions)}"
 
+    @property
+    def word(self) -> str:
+        """The scope as version 2 writes it, with its query."""
+        return f"{self}?{self.query}" if self.query else str(self)
+
+    def common(self, other: "Scope") -> "Scope | None":
+        """What both allow; None for nothing."""
+        actions = self.actions & other.actions
+        if self.context != other.context or not actions or ("*" not in (self.type, other.type) and self.type != other.type):
+            return None
+        queries = dict.fromkeys(filter(None, (self.query, other.query)))
+        return replace(self, type=other.type if self.type == "*" else self.type, actions=actions, query="&".join(queries))
+
 
 def scopes(text: str) -> list[Scope]:
     """The scopes in a list with spaces; those that are none of SMART's resource scopes are left out."""
     found = [_SCOPE.fullmatch(word) for word in text.split()]
     return [Scope(match[1], match[2], frozenset(_V1.get(match[3], match[3])), match[4] or "") for match in found if match and match[3]]
+
+
+def narrowed(text: str, allowed: str) -> str:
+    """Of the scopes in a list with spaces what another list allows, a scope that is allowed whole in its own words.
+
+    Words that are no resource scopes (`openid`, `launch/patient`) are allowed where the other list has them.
+    """
+    ceiling, words = scopes(allowed), set(allowed.split())
+    found: dict[str, None] = {}
+    for word in text.split():
+        asked = scopes(word)
+        parts = [part for scope in asked for other in ceiling if (part := scope.common(other))]
+        if asked and not set(asked) & set(parts):
+            found.update(dict.fromkeys(part.word for part in parts))
+        elif asked or word in words:
+            found[word] = None
+    return " ".join(found)
 
 
 def check_system(text: str) -> None:

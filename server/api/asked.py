@@ -5,15 +5,20 @@ from functools import cache
 from typing import Any
 
 from adapter.care.proposal import PROPOSED
+from adapter.cases import referrals
 from adapter.cases.case import STEPS, Model
+from adapter.cases.eligibility_response import Benefit, EligibilityResponse
 from adapter.cases.fields import Choice, Date, DateTime, Flag, Items, Moment, Part, Ref, Text, Whole, parts
+from adapter.cases.insurance_answers import DECIDED
+from adapter.cases.insurance_requests import PRIORITIES
 from adapter.cases.plan import Change, Plan
 from adapter.cases.planned_service import PlannedService
 from adapter.cases.record import Judged
 from adapter.cases.registry import RECORDS
-from adapter.cases.values import Answer, Value
+from adapter.cases.task import Task
+from adapter.cases.values import Answer, Code, Period, Value
 from adapter.cases.workflow import TRANSITIONS
-from adapter.casework import listing
+from adapter.casework import listing, transitions
 from adapter.casework.directory import KINDS
 from adapter.casework.measures import BY
 
@@ -210,6 +215,118 @@ class Sessions(Judged):
 
     first = Items(Moment(), required=True)
     minutes = Whole(1, 1440, required=True)
+    reason = Text()
+
+
+class Eligibility(Judged):
+    """The coverage that is asked about, where not the first one in force; a reason where a rule yields to one."""
+
+    concept = "eligibility"
+
+    coverage = Ref("Coverage")
+    reason = Text()
+
+
+class EligibilityAnswer(Judged):
+    """What an insurer answered: whether the coverage is in force, what it pays for and what of it must be authorised; `as_of` is when."""
+
+    concept = "eligibility_answer"
+
+    outcome = _word(EligibilityResponse, "outcome", required=True)
+    as_of = DateTime()
+    in_force = Flag()
+    benefits = parts(Benefit, ("category", "code", "name", "network"))
+    disposition = Text()
+    number = Text()
+
+
+class AuthorisationRequest(Judged):
+    """The coverage and provider, where not the first one in force and the service's first performer; how soon an answer is needed."""
+
+    concept = "authorisation_request"
+
+    coverage = Ref("Coverage")
+    provider = Ref("Practitioner", "PractitionerRole", "Organization")
+    priority = Choice(*PRIORITIES)
+    reason = Text()
+
+
+class AuthorisationAnswer(Judged):
+    """What an insurer decided; `requested` where it has not yet. What is approved has its number, what is denied the reason."""
+
+    concept = "authorisation_answer"
+
+    status = Choice(*DECIDED, "requested", required=True)
+    number = Text()
+    validity = Part(Period)
+    denial_reason = Text()
+    decided_at = DateTime()
+
+
+class Appeal(Judged):
+    """What is at stake, what is done about it, and by when; a reason where a rule yields to one."""
+
+    concept = "appeal"
+
+    issue = Text(required=True)
+    action = Text(required=True)
+    due = Date(required=True)
+    reason = Text()
+
+
+class Referring(Judged):
+    """Who is to do a service: an entry of the directory. `due` is until when an answer is waited for, where not the policy's day."""
+
+    concept = "referral"
+
+    to = Ref("Organization", "HealthcareService", "PractitionerRole", "Practitioner", required=True)
+    priority = _word(Task, "priority")
+    due = DateTime()
+    note = Text()
+
+
+class ReferralResult(Value):
+    """What came of a referral: a resource such as a Procedure or DocumentReference, the code of what was done, or words."""
+
+    ONE_OF = frozenset(("reference", "code", "text"))
+
+    reference = Ref()
+    code = Part(Code)
+    text = Text()
+
+
+class ReferralAnswer(Judged):
+    """A provider's answer; the reason is needed where it is not done, and kept."""
+
+    concept = "referral_answer"
+
+    status = Choice(*referrals.ANSWERS, required=True)
+    reason = Text()
+    results = parts(ReferralResult)
+
+
+class Withdrawal(Judged):
+    """Why a referral is taken back."""
+
+    concept = "withdrawal"
+
+    reason = Text(required=True)
+
+
+class Handover(Judged):
+    """Until when the receiver's word is waited for, where not until the day of the transition."""
+
+    concept = "handover"
+
+    due = DateTime()
+
+
+class HandoverAnswer(Judged):
+    """A receiver's word; why they do not take over is needed."""
+
+    concept = "handover_answer"
+
+    status = Choice(*transitions.ANSWERS, required=True)
     reason = Text()
 
 

@@ -11,8 +11,8 @@ from adapter.casework.desk import Desk
 from adapter.casework.past import history as versions
 from adapter.casework.records import Kept, put, read, remove
 from adapter.errors import Invalid, NotFound, RuleViolated, StaleRecord
+from adapter.fhir.dates import BEGIN, span
 from adapter.fhir.plain import is_id
-from adapter.store.dates import BEGIN, span
 from server.api import replies
 from server.api.calls import NEW, Call
 

@@ -31,18 +31,20 @@ def answer(call: Call, id: str) -> flask.Response:
 
 def propose(call: Call, id: str) -> flask.Response:
     """The plan with an adjustment that is proposed, named by the moment."""
-    return replies.of_record(plans.propose(call.desk, id, **call.body))
+    return replies.of_record(plans.propose(call.desk, id, **call.body, request_id=call.request_id))
 
 
 def accept(call: Call, id: str) -> flask.Response:
     """The plan with the client's word on an adjustment."""
-    return replies.of_record(plans.accept(call.desk, id, call.body["proposed_at"], accepted=call.body["accepted"]))
+    told = call.body
+    return replies.of_record(plans.accept(call.desk, id, told["proposed_at"], accepted=told["accepted"], request_id=call.request_id))
 
 
 def carry_out(call: Call, id: str) -> flask.Response:
     """The plan's next version, with a minor adjustment carried out."""
     told = call.body
-    return replies.of_record(plans.carry_out(call.desk, id, told["proposed_at"], told["updates"], reason=told.get("reason")))
+    how = {"reason": told.get("reason"), "request_id": call.request_id}
+    return replies.of_record(plans.carry_out(call.desk, id, told["proposed_at"], told["updates"], **how))
 
 
 def redraft(call: Call, id: str) -> flask.Response:

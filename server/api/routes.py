@@ -10,7 +10,7 @@ import flask
 
 from adapter.cases.record import Judged
 from adapter.cases.registry import RECORDS
-from server.api import asked, collections, instruments, planning, process, told, views
+from server.api import asked, collections, instruments, insurance, planning, process, referrals, told, transitions, views
 from server.api.asked import Nothing
 from server.api.calls import ACTOR, REQUEST
 from server.api.paths import path_of
@@ -80,6 +80,7 @@ _PROCESS: tuple[Route, ...] = (
 )
 
 _PLAN: dict[str, Any] = {"answer": RECORDS["plan"], "kept": True, "headers": (ACTOR,)}
+_ADJUST: dict[str, Any] = _PLAN | {"headers": (ACTOR, REQUEST)}
 _SERVICE: dict[str, Any] = {"answer": RECORDS["planned_service"], "kept": True, "headers": (ACTOR,)}
 _BOOKED: dict[str, Any] = {"answer": RECORDS["appointment"], "kept": True, "many": True, "headers": (ACTOR,)}
 
@@ -88,13 +89,84 @@ _PLANNING: tuple[Route, ...] = (
     Route("POST", "/plans/<id>/options/presentation", "present", "plan", planning.present, **_PLAN),
     Route("POST", "/plans/<id>/options/choice", "choose", "plan", planning.choose, body=asked.Choosing, **_PLAN),
     Route("POST", "/plans/<id>/acceptance", "answer", "plan", planning.answer, body=asked.Acceptance, **_PLAN),
-    Route("POST", "/plans/<id>/adjustments", "propose", "plan", planning.propose, body=asked.Adjustment, **_PLAN),
-    Route("POST", "/plans/<id>/adjustments/acceptance", "accept", "plan", planning.accept, body=asked.AdjustmentAnswer, **_PLAN),
-    Route("POST", "/plans/<id>/adjustments/application", "carry-out", "plan", planning.carry_out, body=asked.Adjusted, **_PLAN),
+    Route("POST", "/plans/<id>/adjustments", "propose", "plan", planning.propose, body=asked.Adjustment, **_ADJUST),
+    Route("POST", "/plans/<id>/adjustments/acceptance", "accept", "plan", planning.accept, body=asked.AdjustmentAnswer, **_ADJUST),
+    Route("POST", "/plans/<id>/adjustments/application", "carry-out", "plan", planning.carry_out, body=asked.Adjusted, **_ADJUST),
     Route("POST", "/plans/<id>/adjustments/redraft", "redraft", "plan", planning.redraft, body=asked.Adjusted, status=201, **_PLAN),
     Route("POST", "/planned-services/<id>/necessity", "decide", "planned_service", planning.decide, body=asked.Determination, **_SERVICE),
     Route("POST", "/planned-services/<id>/status", "move", "planned_service", planning.move, body=asked.ServiceStatus, **_SERVICE),
     Route("POST", "/planned-services/<id>/sessions", "schedule", "planned_service", planning.schedule, body=asked.Sessions, **_BOOKED),
+)
+
+_ASKED: dict[str, Any] = {"kept": True, "status": 201, "headers": (ACTOR,)}
+_QUESTION: dict[str, Any] = {"answer": RECORDS["eligibility_request"], **_ASKED}
+_WAITS: dict[str, Any] = {"answer": RECORDS["authorisation"], **_ASKED}
+_AUTHORISATION: dict[str, Any] = _WAITS | {"status": 200}
+_WORD: dict[str, Any] = {"answer": RECORDS["eligibility_response"], "kept": True, "headers": (ACTOR,)}
+
+_INSURANCE: tuple[Route, ...] = (
+    Route("GET", "/cases/<id>/insurance", "insurance", "case", insurance.standing, answer=told.Insurance),
+    Route(
+        "POST",
+        "/planned-services/<id>/eligibility",
+        "ask-eligibility",
+        "planned_service",
+        insurance.ask_eligibility,
+        body=asked.Eligibility,
+        **_QUESTION,
+    ),
+    Route(
+        "POST", "/plans/<id>/eligibility", "ask-eligibility", "plan", insurance.ask_eligibility_of_plan, body=asked.Eligibility, **_QUESTION
+    ),
+    Route(
+        "POST",
+        "/eligibility-requests/<id>/answer",
+        "answer",
+        "eligibility_request",
+        insurance.answer_eligibility,
+        body=asked.EligibilityAnswer,
+        **_WORD,
+    ),
+    Route(
+        "POST",
+        "/planned-services/<id>/authorisation",
+        "ask-authorisation",
+        "planned_service",
+        insurance.ask_authorisation,
+        body=asked.AuthorisationRequest,
+        **_WAITS,
+    ),
+    Route(
+        "POST",
+        "/authorisations/<id>/answer",
+        "answer",
+        "authorisation",
+        insurance.answer_authorisation,
+        body=asked.AuthorisationAnswer,
+        **_AUTHORISATION,
+    ),
+    Route("POST", "/authorisations/<id>/appeal", "appeal", "authorisation", insurance.appeal, body=asked.Appeal, **_WAITS),
+    Route(
+        "POST", "/authorisations/<id>/withdrawal", "withdraw", "authorisation", insurance.withdraw, body=asked.Reasoned, **_AUTHORISATION
+    ),
+)
+
+_TASK: dict[str, Any] = {"answer": RECORDS["task"], "kept": True, "headers": (ACTOR,)}
+_MOVE: dict[str, Any] = {"answer": RECORDS["transition_plan"], "kept": True, "headers": (ACTOR,)}
+
+_HANDING_ON: tuple[Route, ...] = (
+    Route("GET", "/cases/<id>/referrals", "referrals", "case", referrals.listed, answer=told.ReferralRow, many=True),
+    Route("GET", "/planned-services/<id>/candidates", "candidates", "planned_service", referrals.candidates, answer=told.Found, many=True),
+    Route(
+        "POST", "/planned-services/<id>/referral", "refer", "planned_service", referrals.refer, body=asked.Referring, status=201, **_TASK
+    ),
+    Route("POST", "/tasks/<id>/sending", "send", "task", referrals.send, **_TASK),
+    Route("POST", "/tasks/<id>/answer", "answer", "task", referrals.answer, body=asked.ReferralAnswer, **_TASK),
+    Route("POST", "/tasks/<id>/cancellation", "cancel", "task", referrals.cancel, body=asked.Withdrawal, **_TASK),
+    Route("POST", "/transition-plans/<id>/preparation", "prepare", "transition_plan", transitions.prepare, **_MOVE),
+    Route("POST", "/transition-plans/<id>/sending", "send", "transition_plan", transitions.send, body=asked.Handover, **_MOVE),
+    Route("POST", "/transition-plans/<id>/answer", "answer", "transition_plan", transitions.answer, body=asked.HandoverAnswer, **_MOVE),
+    Route("GET", "/transition-plans/<id>/document", "document", "transition_plan", transitions.document),
 )
 
 _FOUND: dict[str, Any] = {"answer": RECORDS["condition"], "kept": True, "status": 201, "headers": (ACTOR,)}
@@ -126,7 +198,8 @@ _VIEWS: tuple[Route, ...] = (
 @cache
 def routes() -> tuple[Route, ...]:
     """All of them: those of each concept, of the process, of instruments and plans, and the views across records."""
-    return tuple(route for concept in RECORDS for route in _collection(concept)) + _PROCESS + _INSTRUMENTS + _PLANNING + _VIEWS
+    own = _PROCESS + _INSTRUMENTS + _PLANNING + _INSURANCE + _HANDING_ON + _VIEWS
+    return tuple(route for concept in RECORDS for route in _collection(concept)) + own
 
 
 def named(method: str, path: str) -> tuple[str, str] | None:

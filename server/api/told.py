@@ -3,9 +3,12 @@
 from adapter.cases.case import STEPS
 from adapter.cases.condition import Condition
 from adapter.cases.credentials import VERDICTS
+from adapter.cases.eligibility_response import Benefit, Limit
 from adapter.cases.fields import Choice, Date, DateTime, Exact, Flag, Items, Part, Ref, Text, Whole, parts, refs
+from adapter.cases.insurance import STEPS as STEPS_OF_INSURANCE
 from adapter.cases.risk_evaluation import LEVELS, TIERS
-from adapter.cases.values import AnyValue, Money, Value
+from adapter.cases.task import Task
+from adapter.cases.values import AnyValue, Money, Period, Value
 from server.api.asked import WAYS
 
 
@@ -137,6 +140,56 @@ class Compared(Value):
     necessary = Flag(required=True)
 
 
+class Benefited(Value):
+    """What a coverage pays for, and the day on which the insurer said so."""
+
+    as_of = DateTime()
+    benefit = Part(Benefit, required=True)
+
+
+class Paid(Value):
+    """A coverage, and what it pays for by the insurer's latest word on each category and service."""
+
+    coverage = Ref("Coverage", required=True)
+    status = Text(required=True)
+    member_id = Text(required=True)
+    payers = refs("Organization", "Patient", "RelatedPerson", required=True)
+    period = Part(Period)
+    benefits = parts(Benefited)
+
+
+class Cover(Value):
+    """A service as its insurer sees it. `status`, `number` and `until` are of the authorisation in force, else of the latest; `renewal` is
+    the status of the latest where another is in force; `next` is what can be done, the nearest first; `eligibility_request` is the
+    question that waits for its answer."""
+
+    service = Ref("ServiceRequest", required=True)
+    description = Text(required=True)
+    kind = Text(required=True)
+    required = Choice("yes", "no", "unknown", required=True)
+    status = Text()
+    next = Items(Choice(*STEPS_OF_INSURANCE))
+    authorisation = Ref("ClaimResponse")
+    latest = Ref("ClaimResponse")
+    renewal = Text()
+    number = Text()
+    until = DateTime()
+    requested_at = DateTime()
+    decided_at = DateTime()
+    denial_reason = Text()
+    eligibility_request = Ref("CoverageEligibilityRequest")
+    as_of = DateTime()
+    limits = parts(Limit)
+    cost = Part(Money)
+
+
+class Insurance(Value):
+    """How the insurance of a case stands."""
+
+    coverages = parts(Paid, required=True)
+    services = parts(Cover, required=True)
+
+
 class Measure(Value):
     """A measure that can be evaluated."""
 
@@ -155,6 +208,24 @@ class Found(Value):
     organization = Ref("Organization")
     next_free = DateTime()
     closed = Flag(required=True)
+
+
+class ReferralRow(Value):
+    """A referral of a case. `by_fhir`: its answer comes by sync; else it is told here. `leads_to` are the statuses that it can go to."""
+
+    reference = Ref("Task", required=True)
+    service = Ref("ServiceRequest", required=True)
+    description = Text()
+    provider = Ref()
+    by_fhir = Flag(required=True)
+    status = Choice(*Task.field("status").choices, required=True)
+    priority = Text()
+    authored_at = DateTime()
+    due = DateTime()
+    overdue = Flag(required=True)
+    reason = Text()
+    results = Items(Text())
+    leads_to = Items(Text())
 
 
 class Alert(Value):

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapter.casework import referrals, transitions
+from adapter.casework.desk import Actor, Desk
+from adapter.casework.records import put
 from adapter.casework.stories import load_story
 from adapter.fhir.resource import Raw, parse
 from adapter.ig.package import published
@@ -73,3 +76,25 @@ def test_a_full_record_of_each_concept_is_valid_by_the_profiles_that_it_claims(i
     partial = ("response", "screening")
     paths = [path for path in sorted((FIXTURES / "pairs").glob("*/full*.fhir.json")) if path.parent.name not in partial]
     assert unexplained(issues([under_own_profile(claimed(parse(path.read_bytes()))) for path in paths])) == ""
+
+
+def test_a_referral_and_a_transfer_summary_are_valid(database: Any, issues: Any) -> None:
+    """C-01, P-24: the Task with the profile that it claims, the document with the rules of documents."""
+    repository = Repository(database)
+    case = load_story(repository, story("river")).case
+    fields = repository.read(*case.split("/")).record
+    desk = Desk(repository, Actor(fields["case_manager"]), repository.clock, synthetic=True)
+    put(desk, "stakeholder", "house", {"kind": "rehab_facility", "name": "Kanarifugl House", "active": True})
+    [stay, *_] = [
+        each for each in repository.scan("Encounter", {"concept": "encounter"}) if each.record["encounter_class"]["code"] == "IMP"
+    ]
+    about = {"client": fields["client"], "case": case}
+    order = {"status": "not_started", "intent": "order", "kind": "rehabilitation", "code": {"text": "rehabilitation"}}
+    service = put(desk, "planned_service", "more", about | order | {"description": "Kanarifugl's rehabilitation"})
+    task = referrals.send(desk, referrals.refer(desk, service.id, "Organization/house").id)
+    move = {"encounter": stay.reference, "status": "in_progress", "to_setting": "rehab", "receiver": "Organization/house"}
+    plan = put(desk, "transition_plan", "move", about | move)
+    package = transitions.send(desk, plan.id).fields["package"]
+    made = [repository.read(*reference.split("/")).raw for reference in (task.reference, package, plan.reference)]
+    assert "TaskForReferralManagement" in str(made[0]["meta"]["profile"])
+    assert unexplained(issues([*made, transitions.package(desk, plan.id)])) == ""

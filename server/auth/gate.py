@@ -1,0 +1,195 @@
+"""The gate: everything that comes to the server passes it, and nobody comes in whom it does not know.
+
+FHIR and the case API take a bearer token, the console a session. Open to all are what tells how to come in (metadata, the SMART
+configuration, keys), the login page, probes and the style sheet.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import flask
+from jinja2.ext import Extension
+
+from adapter.errors import CasebridgeError, Forbidden
+from adapter.fhir.keys import Keys
+from adapter.fhir.resource import dumps
+from adapter.store.repository import Repository
+from adapter.store.sight import Sight, sight_of
+from server.auth import configuration
+from server.auth.authorization import AuthorizationServer
+from server.auth.consent import Apps
+from server.auth.identity import Issuer
+from server.auth.login import Login
+from server.auth.needs import ANY
+from server.auth.principal import Principal
+from server.auth.public_keys import Fetch
+from server.auth.registers import Registers
+from server.auth.sessions import FIELD, Sessions, check_form
+from server.auth.throttle import Throttle
+from server.console import visitor
+from server.errors import TokenWanted
+from server.reply import Reply
+
+_OPEN = frozenset({"metadata"})
+_CONFIGURATION = ".well-known/smart-configuration"
+_ACTOR = "HTTP_CASEBRIDGE_ACTOR"
+_NOBODY = Principal("", "auditor")
+_AUTH, _CONSOLE = "auth", "console"
+_FORMS = frozenset({"auth.decide", "auth.start", "auth.enter", "auth.leave"})
+_OPEN_PAGES = frozenset({"health", "ready", "metrics", "console.static"})
+# The page on which a visitor says who they are, where there is no gate.
+_SAYING_WHO = "console.sign_in"
+_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{}; base-uri 'none'; frame-ancestors 'none'"
+
+# Authlib writes tokens and codes to its log where that is set to DEBUG.
+logging.getLogger("authlib").setLevel(logging.WARNING)
+
+
+class Gate:
+    """Who may come in, of one store. `keys` sign who a person is; `fetch` reads the key sets that clients publish.
+
+    `limited` is off only where what a token is granted is looked at by itself: then whose patients they are is not asked.
+    """
+
+    def __init__(self, repository: Repository, keys: Keys, fetch: Fetch, *, limited: bool = True) -> None:
+        clock = repository.clock
+        self._repository, self._limited = repository, limited
+        self.registers = Registers.of(repository)
+        state, users = self.registers.tokens.state, self.registers.users
+        self._sessions = Sessions(state, users, clock)
+        self._issuer = Issuer(keys, clock)
+        self._server = AuthorizationServer(self.registers, self._issuer, fetch, clock)
+        self._login = Login(users, self._sessions, Throttle(state, clock))
+        self._apps = Apps(repository, self._server, self._sessions)
+
+    def principal(self, environ: dict[str, Any], path: str = "") -> Principal:
+        """Who asks, by the request's token. `path` is that below /fhir. Raises TokenWanted for none or one that is not good."""
+        if path in _OPEN or environ["REQUEST_METHOD"] == "OPTIONS":
+            return _NOBODY
+        kind, _, secret = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        found = self.registers.tokens.find(secret.strip()) if kind.lower() == "bearer" and secret else None
+        if found is None:
+            raise TokenWanted(
+                "This needs an access token that is good: .well-known/smart-configuration says where they are given.", sent=bool(secret)
+            )
+        return found.principal
+
+    def sight(self, principal: Principal) -> Sight | None:
+        """What they see of the record by FHIR; None for all of it, as far as it is granted. Raises Forbidden."""
+        if not self._limited or principal is _NOBODY:
+            return None
+        return sight_of(self._repository.database, principal.viewer, self._repository.clock())
+
+    def configuration(self, path: str, address: str) -> Reply | None:
+        """The SMART configuration, where that is what is asked for below /fhir."""
+        if path != _CONFIGURATION:
+            return None
+        return Reply(200, dumps(configuration.smart(address)).encode(), [("Content-Type", "application/json")])
+
+    def before_api(self, api: Callable[..., Iterable[bytes]], prefix: str) -> Callable[..., Iterable[bytes]]:
+        """The WSGI application, behind the gate as far as it is below `prefix`: for people who work on cases, by apps that may do all."""
+
+        def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            path = environ["PATH_INFO"]
+            if path == prefix or path.startswith(f"{prefix}/"):
+                environ = {**environ, _ACTOR: self._worker(environ)}
+            return api(environ, start)
+
+        return guarded
+
+    def _worker(self, environ: dict[str, Any]) -> str:
+        """The reference of the person who works by the case API. Raises Forbidden."""
+        principal = self.principal(environ)
+        if not principal.role.console or principal.fhir_user is None:
+            raise Forbidden("The case API is for case managers and supervisors: a token for one of them is needed.")
+        principal.grant.demand(ANY, "rs" if environ["REQUEST_METHOD"] in ("GET", "HEAD", "OPTIONS") else "cruds")
+        if environ.get(_ACTOR, principal.fhir_user) != principal.fhir_user:
+            raise Forbidden("The token is another person's than Casebridge-Actor names.")
+        return principal.fhir_user
+
+    def install(self, app: flask.Flask) -> None:
+        """Give the application the endpoints and pages of the authorization server, and its other pages a session."""
+        auth = flask.Blueprint(_AUTH, __name__, template_folder="templates")
+        endpoint = self._server.create_endpoint_response
+        pages: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
+            ("POST", "/oauth/token", "token", self._server.create_token_response),
+            ("POST", "/oauth/revoke", "revoke", partial(endpoint, "revocation")),
+            ("POST", "/oauth/introspect", "introspect", partial(endpoint, "introspection")),
+            ("GET", "/oauth/jwks", "jwks", self._issuer.jwks),
+            ("GET", "/.well-known/openid-configuration", "openid", lambda: configuration.openid(flask.request.host_url.rstrip("/"))),
+            ("GET", "/oauth/authorize", "ask", self._apps.ask),
+            ("POST", "/oauth/authorize", "decide", self._apps.decide),
+            ("GET", "/apps/<patient>", "apps", self._apps.offered),
+            ("POST", "/apps/<patient>", "start", self._apps.start),
+            ("GET", "/login", "login", self._login.show),
+            ("POST", "/login", "enter", self._login.enter),
+            ("POST", "/logout", "leave", self._login.leave),
+        )
+        for method, rule, name, page in pages:
+            auth.add_url_rule(rule, name, page, methods=[method])
+        auth.before_request(_own_form)
+        auth.after_request(_closed)
+        auth.register_error_handler(CasebridgeError, _refused)
+        app.jinja_env.add_extension(_FormTokens)
+        app.jinja_env.globals["form_token"] = self._form_token
+        app.before_request(self._before_page)
+        app.register_blueprint(auth)
+
+    def _before_page(self) -> Any:
+        """Let nobody see a page of the console, or any that is not open to all, who is not logged in as somebody who works there."""
+        endpoint = flask.request.endpoint
+        if endpoint is None or endpoint in _OPEN_PAGES or flask.request.blueprint == _AUTH:
+            return None
+        session = self._sessions.current()
+        if session is None or endpoint.startswith(_SAYING_WHO):
+            back = session is None and flask.request.method == "GET"
+            return flask.redirect(flask.url_for(f"{_AUTH}.login", to=flask.request.full_path.rstrip("?") if back else None), 303)
+        user = session.user
+        flask.g.principal = Principal(_CONSOLE, user.role_name, user=user.name, organisation=user.organisation, fhir_user=user.fhir_user)
+        if not flask.g.principal.role.console:
+            raise Forbidden("The console is for case managers and supervisors.")
+        if flask.request.method == "POST":
+            check_form(session)
+        return None
+
+    def _form_token(self) -> str:
+        session = self._sessions.current()
+        return session.csrf if session else ""
+
+
+def _own_form() -> None:
+    """Take what a person's browser sends from pages of this server alone; programs ask the other endpoints, from anywhere."""
+    if flask.request.method == "POST" and flask.request.endpoint in _FORMS:
+        visitor.check_origin()
+
+
+def _refused(error: CasebridgeError) -> Any:
+    return flask.render_template("refused.html", problem=error.text), error.status
+
+
+def _closed(response: flask.Response) -> flask.Response:
+    response.headers["Content-Security-Policy"] = _POLICY.format(f" {flask.g.form_action}" if "form_action" in flask.g else "")
+    response.headers["Cache-Control"] = "no-store"
+    # With no-referrer browsers tell no origin either, and forms would be refused.
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+class _FormTokens(Extension):
+    """Puts the session's token into every form that is sent by POST, so that no page can forget it."""
+
+    _opening = "<form "
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 - Jinja's arguments
+        parts = source.split(self._opening)
+        return self._opening.join([parts[0], *map(_with_token, parts[1:])])
+
+
+def _with_token(form: str) -> str:
+    """A form's text from its first attribute on, with a hidden field where it is sent by POST."""
+    head, end, rest = form.partition(">")
+    field = f'<input type="hidden" name="{FIELD}" value="{{{{ form_token() }}}}">' if 'method="post"' in head else ""
+    return f"{head}{end}{field}{rest}"

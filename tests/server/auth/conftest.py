@@ -1,0 +1,41 @@
+"""A server that asks everybody who they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapter.fhir.jwks import fetch
+from adapter.fhir.keys import Keys
+from adapter.store.repository import Repository
+
+from .site import App, Browser, Site, keys, opened
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The keys of the server, made once: RSA of 3072 bits takes a second."""
+    return keys(tmp_path_factory.mktemp("issuer") / "issuer", "RS384")
+
+
+@pytest.fixture
+def site(repository: Repository, tmp_path: Path, issuer: Keys) -> Iterator[Site]:
+    with opened(repository, tmp_path, issuer, fetch) as made:
+        yield made
+
+
+@pytest.fixture
+def app(site: Site) -> App:
+    return App(site)
+
+
+@pytest.fixture
+def browser(site: Site) -> Browser:
+    return Browser(site.address)
+
+
+@pytest.fixture
+def dana(browser: Browser) -> Browser:
+    """Her browser, logged in."""
+    assert browser.log_in().status_code == 303
+    return browser

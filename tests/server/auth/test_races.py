@@ -1,0 +1,84 @@
+"""What is good once is good once for many at the same time; and what a token, a code or a password is comes into no log."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+import requests
+
+from .site import PASSWORD, App, Browser, Site
+
+AT_ONCE = 6
+
+
+def together(ask: Callable[[], requests.Response]) -> list[requests.Response]:
+    start = Barrier(AT_ONCE)
+
+    def one(_: int) -> requests.Response:
+        start.wait(30)
+        return ask()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [*pool.map(one, range(AT_ONCE))]
+
+
+def good(answers: list[requests.Response]) -> int:
+    return sum(answer.status_code == 200 for answer in answers)
+
+
+def test_of_many_who_bring_the_same_assertion_one_gets_a_token(site: Site):
+    text = site.signed(site.claims())
+    assert good(together(lambda: site.ask(text))) == 1
+
+
+def test_of_many_who_bring_the_same_code_one_gets_a_token_and_then_nobody_has_any(site: Site, app: App, dana: Browser):
+    code = app.back(dana)["code"]
+    answers = together(lambda: app.exchange(code))
+    assert good(answers) <= 1
+    assert not [*site.gate.registers.tokens.state.all("tokens", {"client": "chart"})]
+
+
+def test_of_many_who_bring_the_same_refresh_token_one_gets_another_and_then_nobody_has_any(site: Site, app: App, dana: Browser):
+    token = app.exchange(app.back(dana)["code"]).json()["refresh_token"]
+    assert good(together(lambda: app.refresh(token))) <= 1
+    assert not [*site.gate.registers.tokens.state.all("tokens", {"client": "chart"})]
+
+
+def test_many_guesses_at_once_are_as_slow_as_one_after_the_other(site: Site):
+    answers = [answer.status_code for _ in range(2) for answer in together(lambda: Browser(site.address).log_in("dana", "a wrong guess"))]
+    assert (answers.count(401), set(answers)) == (5, {401, 429})
+
+
+def test_who_is_disabled_while_a_token_is_made_has_none(site: Site, monkeypatch: pytest.MonkeyPatch):
+    tokens, issue = site.gate.registers.tokens, site.gate.registers.tokens.issue
+
+    def slowly(*args: object, **options: object) -> str:
+        site.gate.registers.clients.disable("north")
+        return issue(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tokens, "issue", slowly)
+    assert site.ask().status_code == 400
+    assert not [*tokens.state.all("tokens")]
+
+
+def test_no_secret_comes_into_a_log(site: Site, app: App, dana: Browser, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    code = app.back(dana)["code"]
+    given = app.exchange(code).json()
+    assertion = site.signed(site.claims())
+    secrets = [
+        code,
+        given["access_token"],
+        given["refresh_token"],
+        given["id_token"],
+        assertion,
+        site.ask(assertion).json()["access_token"],
+    ]
+    dana.log_in(password="a wrong guess of hers")
+    site.get(given["access_token"], "Patient")
+    ours = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith(("urllib3", "pymongo")))
+    assert "request.answered" in ours
+    for secret in (*secrets, PASSWORD, "a wrong guess of hers", dana.session.cookies["casebridge"]):
+        assert secret not in ours
