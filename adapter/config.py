@@ -45,8 +45,15 @@ class Settings:
     """The Redis server by which workers are told of jobs, such as redis://host:6379/0; None: this process does all by itself."""
     care: Path | None = None
     """The folder of the site's own care knowledge: models/, instruments/, templates/ (docs/care.md)."""
+    exports: Path | None = None
+    """The folder for the files of exports, which all servers and workers of a site share; None for that in `home`."""
     key: str | None = field(default=None, repr=False)
     """What the secrets of subscriptions are derived from; None for the key in `home`."""
+
+    @property
+    def export_folder(self) -> Path:
+        """Where the files of exports are."""
+        return self.exports or self.home / "exports"
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -63,6 +70,7 @@ class Settings:
             retry_seconds=_seconds(env, "CASEBRIDGE_RETRY_SECONDS", 300.0),
             workers=env.get("CASEBRIDGE_WORKERS") or None,
             care=care_folder(env),
+            exports=Path(folder) if (folder := env.get("CASEBRIDGE_EXPORTS")) else None,
             key=env.get("CASEBRIDGE_KEY") or None,
         )
 

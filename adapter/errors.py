@@ -154,9 +154,13 @@ class DuplicateItem(CasebridgeError):
 
 
 class Throttled(CasebridgeError):
-    """The caller asks too often; try again later."""
+    """The caller asks too often; try again after so many seconds."""
 
     status, issue_code, exit_code = 429, "throttled", 3
+
+    def __init__(self, text: str, *, retry_after: int) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class NotSupported(CasebridgeError):

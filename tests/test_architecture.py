@@ -13,13 +13,23 @@ BOTTOM = {"adapter.errors", "adapter.config", "adapter.clock", "adapter.log"}
 MAY = {
     "adapter.care": set(),
     "adapter.fhir": set(),
+    "adapter.access": {"adapter.fhir"},
     "adapter.cases": {"adapter.care"},
     "adapter.mapping": {"adapter.cases", "adapter.care", "adapter.fhir"},
     "adapter.ig": {"adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.store": {"adapter.ig", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.casework": {"adapter.ig", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.sync": {"adapter.ig", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.store": {"adapter.access", "adapter.ig", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.casework": {
+        "adapter.access",
+        "adapter.ig",
+        "adapter.store",
+        "adapter.mapping",
+        "adapter.cases",
+        "adapter.care",
+        "adapter.fhir",
+    },
+    "adapter.sync": {"adapter.access", "adapter.ig", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
     "server": {
+        "adapter.access",
         "adapter.ig",
         "adapter.sync",
         "adapter.casework",
@@ -30,6 +40,7 @@ MAY = {
         "adapter.fhir",
     },
     "adapter.cli": {
+        "adapter.access",
         "adapter.ig",
         "server",
         "adapter.sync",
@@ -43,11 +54,12 @@ MAY = {
 }
 # The half of adapter.fhir that talks to the network: for sync and the command line alone.
 NETWORK = {
-    f"adapter.fhir.{name}" for name in ("client", "exchange", "bulk", "ndjson", "auth", "oauth", "smart", "tls", "retry", "capability")
+    f"adapter.fhir.{name}"
+    for name in ("client", "exchange", "bulk", "ndjson", "auth", "oauth", "smart", "jwks", "tls", "retry", "capability")
 }
-# Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, and what subscribers
-# are yet to be told.
-WRITERS = {f"adapter/store/{name}.py" for name in ("repository", "state", "claims", "notifications", "remote_keys")}
+# Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, what subscribers
+# are yet to be told, and what decides who may see them.
+WRITERS = {f"adapter/store/{name}.py" for name in ("repository", "state", "claims", "notifications", "remote_keys", "cards", "past")}
 WRITES = {"insert_one", "insert_many", "replace_one", "update_one", "update_many", "delete_one", "delete_many", "bulk_write"}
 
 

@@ -31,7 +31,7 @@ def test_what_ends(): pass
 
 def test_a_wait_without_an_end_fails_the_test(tmp_path: Path) -> None:
     here = Path(__file__)
-    brief = here.with_name("conftest.py").read_text().replace("PATIENCE = 900", "PATIENCE = 0.2")
+    brief = here.with_name("conftest.py").read_text().replace("PATIENCE = 900", "PATIENCE = 2")
     (tmp_path / "conftest.py").write_text(brief)
     (tmp_path / "test_waiting.py").write_text(WAITING)
     ini = here.parents[1] / "pyproject.toml"
@@ -44,4 +44,4 @@ def test_a_wait_without_an_end_fails_the_test(tmp_path: Path) -> None:
     )
     waiting = WAITING.count("def test_") - 1
     assert f"{waiting} failed, 1 passed" in run.stdout, run.stdout
-    assert run.stdout.count("Failed: It has taken more than 0.2 s: what it waits for does not come.") >= waiting
+    assert run.stdout.count("Failed: It has taken more than 2 s: what it waits for does not come.") >= waiting

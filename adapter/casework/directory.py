@@ -9,9 +9,9 @@ from datetime import datetime
 
 from adapter.casework.desk import Desk
 from adapter.errors import NotFound
+from adapter.fhir.dates import END, span, spans
 from adapter.fhir.resource import Raw, parse
 from adapter.store import search
-from adapter.store.dates import END, span, spans
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
 

@@ -14,8 +14,8 @@ from adapter.cases.registry import RECORDS, TYPES
 from adapter.casework.records import Kept, read, whole
 from adapter.clock import instant
 from adapter.errors import CasebridgeError, Invalid
+from adapter.fhir.dates import BEGIN
 from adapter.store import order, search
-from adapter.store.dates import BEGIN
 from adapter.store.filters import KEY, PLAIN, Clause
 from adapter.store.order import Order
 from adapter.store.repository import Repository

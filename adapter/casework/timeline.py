@@ -8,7 +8,7 @@ from adapter.cases.headline import happened, headline
 from adapter.cases.record import Fields
 from adapter.casework.facts import Records, records_of
 from adapter.casework.records import Kept
-from adapter.store.dates import END, span
+from adapter.fhir.dates import END, span
 from adapter.store.repository import Repository
 
 STEP = "step"

@@ -27,10 +27,10 @@ from adapter.casework.facts import records_of
 from adapter.casework.records import changes, put, write
 from adapter.config import BASE, SYNTHETIC_TAG
 from adapter.errors import StaleRecord, VersionConflict
+from adapter.fhir.dates import BEGIN, END
 from adapter.fhir.resource import Raw, has_tag
 from adapter.mapping.task import KINDS
 from adapter.store.claims import turn
-from adapter.store.dates import BEGIN, END
 from adapter.store.documents import Change, Stored
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository

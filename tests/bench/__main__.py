@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.bench import load, mapping, pull, push, sight, workers, worklist
+from tests.bench import export, load, mapping, pull, push, sight, workers, worklist
 from tests.bench.figures import Report, Skipped, machine
 
 WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]] = {
     "mapping": (mapping.run, "CPU time of extract + overlay as a ratio to json.loads + json.dumps; checks GetPut on every resource"),
     "load": (load.run, "import of NDJSON files as a ratio to a bare insert_many of the same documents into the same store"),
+    "export": (export.run, "an export of a whole database as a ratio to a bare find whose texts are written to the disk"),
     "pull": (pull.run, "first pull of all of a HAPI server as a ratio to a bare download of the same pages, and a second pull"),
     "push": (push.run, "push to an empty HAPI server as a ratio to a bare client that sends the same requests"),
     "sight": (sight.run, "what it costs that a reader sees some patients only: searches and reads by an insurer to those of everything"),

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.server.api.conftest import BOSS, DANA, problem
+from tests.server.fhir import assert_outcome
 
+THERAPY = {"system": "http://snomed.info/sct", "code": "91251008", "display": "Physical therapy procedure"}
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
@@ -31,6 +33,45 @@ def test_a_broker_does_not_treat_but_one_who_treats_besides_does(office, api):
     both = {"models": [{"model": "brokerage", "primary": True}, {"model": "clinical", "assigned_by": BOSS}]}
     assert api.send("POST", f"cases/{case['id']}/models", both).status_code == 200
     assert api.put(f"planned-services/{service['id']}", own).json["performers"] == [DANA]
+
+
+def sessions(case, service):
+    """What a case manager would write of a session in which they treat: by the case API an appointment and an encounter."""
+    role = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "PPRF"}
+    own = {"client": case["client"], "case": case["meta"]["reference"]}
+    when = {"start": "2026-03-02T08:00:00Z", "end": "2026-03-02T08:30:00Z"}
+    booked = {"status": "booked", "client_attendance": "accepted", "services": [service], **when}
+    held = {"status": "finished", "encounter_class": {"code": "AMB"}, "period": when, "types": [THERAPY]}
+    return {
+        "appointments": own | booked | {"participants": [{"actor": DANA, "status": "accepted"}]},
+        "encounters": own | held | {"participants": [{"individual": DANA, "role": role}]},
+    }
+
+
+def test_a_broker_does_not_hold_the_sessions_either_and_who_treats_besides_does(office, api, fhir):
+    """M-01, M-02"""
+    case = office.case("planning")
+    service = office.amend("planned_service", office.work(case)["planned_service"], kind="therapy", code=THERAPY)["meta"]["reference"]
+    procedure = {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "subject": {"reference": case["client"]},
+        "basedOn": [{"reference": service}],
+        "performer": [{"actor": {"reference": DANA}}],
+    }
+    written = sessions(case, service)
+    for path, fields in written.items():
+        assert problem(api.send("POST", path, fields), 409)["rule"] == "model_forbids_direct_care", path
+    issue = assert_outcome(fhir.send("POST", "Procedure", procedure), 409, "conflict")
+    assert issue["details"]["coding"][0]["code"] == "model_forbids_direct_care"
+    assert fhir.send("POST", "Procedure", procedure | {"performer": [{"actor": {"reference": BOSS}}]}).status_code == 201
+    both = {"models": [{"model": "brokerage", "primary": True}, {"model": "clinical", "assigned_by": BOSS}]}
+    assert api.send("POST", f"cases/{case['id']}/models", both).status_code == 200
+    encounter = [api.create(path, fields) for path, fields in written.items()][-1]["meta"]["reference"]
+    done = fhir.create(procedure | {"encounter": {"reference": encounter}})
+    assert done["performer"][0]["actor"]["reference"] == DANA
+    [participant] = fhir.send("GET", encounter).json["participant"]
+    assert (participant["individual"]["reference"], participant["type"][0]["coding"][0]["code"]) == (DANA, "PPRF")
 
 
 def test_a_broker_s_plan_names_who_watches_each_service(office, api, fhir):

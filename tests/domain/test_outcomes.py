@@ -19,6 +19,34 @@ def test_a_case_closes_with_every_part_of_its_outcome_and_not_before(office, api
     assert office.transit(case, "TR-17")["step"] == "closed"
 
 
+def test_what_the_record_tells_of_the_outcome_need_not_be_written_by_hand(office, api, fhir, time):
+    """P-21, O-01, V-14"""
+    case = office.case()
+    stay = {"status": "finished", "encounter_class": {"code": "IMP"}}
+    office.new("encounter", **office.of(case), **stay, period={"start": f"{time.now.date()}", "end": f"{time.now.date()}"})
+    while case["step"] != "outcome_evaluation":
+        case = office.move(case)
+    office.amend("outcome", office.work(case)["outcome"], readmission=None)
+    time.pass_(days=31)
+    assert [text for text in office.missing(case, "TR-17") if "outcome" in text] == []
+    assert office.transit(case, "TR-17")["step"] == "closed"
+    [outcome] = api.get(f"outcomes?case={case['meta']['reference']}")["items"]
+    assert (outcome["readmission"]["within_30_days"], outcome["length_of_stay_days"], "plan_adherence" in outcome) == ("no", 0, False)
+    raw = fhir.send("GET", outcome["meta"]["reference"]).json
+    assert {"readmission", "length-of-stay-days"} <= {item["linkId"] for item in raw["item"]}
+    assert raw["author"]["reference"] == DANA
+
+
+def test_a_full_outcome_is_a_case_manager_s_own_review(office, api):
+    """P-21, M-02"""
+    models = [{"model": "clinical", "primary": True, "assigned_by": office.organization("hospital")}]
+    case = office.case("outcome_evaluation", models=models)
+    office.amend("outcome", office.work(case)["outcome"], reviewed_by=None)
+    assert [text for text in office.missing(case, "TR-17") if "own review" in text]
+    office.work(case)
+    assert office.transit(case, "TR-17")["step"] == "closed"
+
+
 @pytest.mark.parametrize(("days", "within"), [(29, True), (31, False)])
 def test_a_stay_within_thirty_days_of_a_discharge_is_a_readmission(office, api, fhir, time, watch, days, within):
     """P-22"""
@@ -114,11 +142,19 @@ def test_a_client_who_was_not_spoken_to_in_time_is_overdue(office, api, time, wa
     path = f"worklists/overdue?case_manager={who}"
     time.pass_(days=7)
     assert [row for row in api.get(path)["items"] if row["what"] == "contact"] == []
+    assert overdue(api, case) == []
     time.pass_(days=1)
+    [warning] = overdue(api, case)
+    assert "client" in warning
     [row] = [row for row in api.get(path)["items"] if row["what"] == "contact"]
     assert (row["reference"], row["source"], row["overdue_days"]) == (case["meta"]["reference"], "client", 1)
     watch()
     assert office.tasks(case)["contact-overdue"]["owner"] == who
+
+
+def overdue(api, case):
+    """The case's warnings of contacts that are overdue."""
+    return [alert["text"] for alert in api.get(f"cases/{case['id']}/alerts")["items"] if alert["code"] == "contact_overdue"]
 
 
 def test_a_contact_says_of_each_prescription_whether_it_is_taken(office, api, fhir):

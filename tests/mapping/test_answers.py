@@ -10,6 +10,7 @@ from adapter.mapping.answers import Answers, Item, chosen, section
 from adapter.mapping.codecs import decimal
 from adapter.mapping.codes import table
 from adapter.mapping.rules import UNREADABLE, Field
+from adapter.mapping.transition_plan import TRANSITION_PLAN
 
 ALONE = {
     "linkId": "1.1",
@@ -98,3 +99,30 @@ def test_a_word_of_another_code_system_is_not_ours():
     node = {"item": [{"linkId": "c", "item": [{"linkId": "c/w", "answer": [{"valueCoding": {"system": "urn:example", "code": "yes"}}]}]}]}
     assert section("c", "c", chosen("w", "w", table("answer", "yes no"))).read(node, []) is not UNREADABLE
     assert chosen("c/w", "w", table("answer", "yes no")).read(node["item"][0], []) is UNREADABLE
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_answered_later_stands_where_the_questionnaire_has_it(again: bool) -> None:
+    """R4: items stand in the order of the questionnaire."""
+    first = TRANSITION_PLAN.overlay(
+        None, {"to_setting": "rehab", "package": "DocumentReference/1", "readiness": {"transport": {"status": "open"}}}
+    )
+    ready = {"transport": {"status": "open"}, "clinical_stability": {"status": "done", "reason": "Kanarifugl"}}
+    fields = {
+        "from_setting": "home",
+        "to_setting": "rehab",
+        "package": "DocumentReference/1",
+        "receiver": "Organization/1",
+        "readiness": ready,
+    }
+    found = TRANSITION_PLAN.overlay(TRANSITION_PLAN.overlay(first, fields) if again else first, fields)
+    assert [item["linkId"] for item in found["item"]] == ["from-setting", "to-setting", "readiness", "receiver", "package"]
+    assert [item["linkId"] for item in found["item"][2]["item"]] == ["readiness/clinical-stability", "readiness/transport"]
+    assert TRANSITION_PLAN.extract(found).fields == fields
+
+
+def test_items_that_a_sender_put_in_another_order_stay_in_it() -> None:
+    raw = TRANSITION_PLAN.overlay(None, {"to_setting": "rehab", "receiver": "Organization/1"})
+    raw["item"] = [*reversed(raw["item"]), {"linkId": "theirs"}]
+    found = TRANSITION_PLAN.overlay(raw, {"from_setting": "home", "to_setting": "rehab", "receiver": "Organization/1"})
+    assert [item["linkId"] for item in found["item"]] == ["receiver", "to-setting", "theirs", "from-setting"]

@@ -88,12 +88,20 @@ REFERRAL = {
     "focus": {"reference": "ServiceRequest/1"},
     "for": {"reference": "Patient/1"},
     "authoredOn": "2025-04-22",
-    "requester": {"reference": "Practitioner/1"},
+    "requester": {"reference": "PractitionerRole/1"},
 }
 
 
 @pytest.mark.parametrize(
-    "change", [{"focus": {"reference": "Encounter/1"}}, {"status": "draft"}, {"intent": "plan"}, {"statusReason": {"coding": []}}]
+    "change",
+    [
+        {"focus": {"reference": "Encounter/1"}},
+        {"requester": {"reference": "Practitioner/1"}},
+        {"status": "draft"},
+        {"status": "received"},
+        {"intent": "plan"},
+        {"statusReason": {"coding": []}},
+    ],
 )
 def test_a_task_to_carry_out_a_request_is_a_referral_and_no_other_task_is(change: dict) -> None:
     claim = "http://hl7.org/fhir/us/sdoh-clinicalcare/StructureDefinition/SDOHCC-TaskForReferralManagement"

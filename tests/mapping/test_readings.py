@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from adapter.casework.records import save
 from adapter.fhir.resource import check_structure
 from adapter.mapping.derived import derived, is_derived, unfounded
@@ -32,6 +34,8 @@ SAYING = {
     "follow_up": {"treatment_working": "partly"},
     "outcome": {"well_being": {"final": "Kanarifugl walks alone"}, "finances": {"final": "Kanarifugl pays the rent"}},
     "risk_evaluation": {"tier": "complex", "at": "2025-04-21"},
+    "client": {"pronouns": {"text": "they/them"}},
+    "programme_application": {"programme": "Kanarifugl's meals", "status": "enrolled", "decided_at": "2025-05-02"},
 }
 
 
@@ -49,6 +53,29 @@ def test_a_field_that_says_nothing_makes_nothing() -> None:
     for concept, readings in READINGS.items():
         assert derived(concept, "r1", "", {"client": "Patient/c1", "status": "completed"}) == []
         assert len(unfounded(concept, "r1", {"client": "Patient/c1", "status": "completed"})) == len(readings)
+
+
+def test_the_pronouns_of_a_client_are_an_observation_of_that_client() -> None:
+    """S-04"""
+    coded = {"system": "http://loinc.org", "code": "LA29520-6"}
+    [raw] = derived("client", "river", "Patient", {"pronouns": coded | {"text": "they/them"}})
+    assert (raw["subject"], raw["code"]["coding"][0]["code"]) == ({"reference": "Patient/river"}, "90778-2")
+    assert raw["valueCodeableConcept"] == {"coding": [coded], "text": "they/them"}
+    assert unfounded("client", "river", {"names": []}) == [("Observation", raw["id"])]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("enrolled", "enrolled"), ("not_enrolled", "not-enrolled"), ("waitlist", "not-enrolled-on-waitlist")]
+)
+def test_a_programme_s_answer_is_an_observation_of_the_enrolment(status: str, code: str) -> None:
+    """P-13"""
+    fields = {"client": "Patient/c1", "programme": "Kanarifugl's meals", "status": status, "decided_at": "2025-05-02"}
+    [raw] = derived("programme_application", "a1", "Task", fields)
+    assert raw["valueCodeableConcept"]["coding"][0]["code"] == code
+    assert (raw["code"], raw["effectiveDateTime"]) == ({"text": "Kanarifugl's meals"}, "2025-05-02")
+    assert [each["coding"][0]["code"] for each in raw["category"]] == ["sdoh", "program-enrollment"]
+    for waiting in ("preparing", "submitted", "cancelled", "entered_in_error"):
+        assert derived("programme_application", "a1", "Task", fields | {"status": waiting}) == []
 
 
 def test_a_low_tier_flags_nobody() -> None:

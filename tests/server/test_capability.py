@@ -122,6 +122,8 @@ REST = {
     # Each type by itself: test_capability_types.py.
     "resource": lambda fhir, claims, resources: None,
     "interaction": interacts_with_all,
+    # Each by itself: test_capability_operations.py.
+    "operation": lambda fhir, claims, operations: None,
     "searchParam": finds_in_all,
     "compartment": has_compartments,
 }
@@ -131,6 +133,14 @@ def speaks(fhir, claims, formats):
     for format in formats:
         for answer in (fhir.send("GET", "metadata", Accept=format), fhir.send("GET", f"metadata?{urlencode([('_format', format)])}")):
             assert done(answer).content_type == "application/fhir+json"
+
+
+def exports(fhir, claims, instantiated):
+    """What Bulk Data's own statement demands: an export of everything, of all patients and of a Group."""
+    assert instantiated == ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"]
+    fhir.put({**MINIMAL["Group"], "id": "exported"})
+    for path in ("$export", "Patient/$export", "Group/exported/$export"):
+        done(fhir.send("GET", path, Prefer="respond-async"), 202)
 
 
 def takes_patches(fhir, claims, formats):
@@ -160,6 +170,7 @@ STATEMENT = {
     "status": expected("active"),
     "date": lambda fhir, claims, date: done(fhir.send("GET", f"CapabilityStatement?date={date}")),
     "kind": expected("instance"),
+    "instantiates": exports,
     "software": expected({"name": "casebridge", "version": version("casebridge")}),
     "implementation": expected({"description": "FHIR R4 server of casebridge", "url": "http://localhost/fhir"}),
     "fhirVersion": expected("4.0.1"),

@@ -33,7 +33,7 @@ def of_record(concept, fields):
 
 
 HELD = (
-    patient(id="m"),
+    patient(id="m", birthDate="1994-05-06"),
     *of_record("case_manager", {"names": [{"family": "Kanarifugl"}], "practitioner": WHO["reference"], "discipline": "nurse"}),
     *of_record(
         "case",
@@ -76,9 +76,15 @@ CALLS = {
     "EpisodeOfCare-open": ({"instance": [BY]}, "EpisodeOfCare"),
     "EpisodeOfCare-transition": ({"instance": [BY, ("to", "valueCode", "screening")]}, "EpisodeOfCare"),
     "EpisodeOfCare-everything": ({"instance": []}, "Bundle"),
+    "Group-export": ({"instance": []}, None),
     "Measure-evaluate-measure": (of_both(PERIOD, ("measure", "valueString", "adherence")), "MeasureReport"),
     "Observation-lastn": ({"type": []}, "Bundle"),
     "Patient-everything": ({"instance": []}, "Bundle"),
+    "Patient-export": ({"type": []}, None),
+    "Patient-member-match": (
+        {"type": [("MemberPatient", "resource", HELD[0]), ("CoverageToMatch", "resource", MINIMAL["Coverage"])]},
+        "Parameters",
+    ),
     "PlanDefinition-apply": (
         of_both([("subject", "valueString", "Patient/m")], ("planDefinition", "resource", HELD[-2])),
         "CarePlan",
@@ -90,7 +96,7 @@ CALLS = {
     "Resource-meta-delete": ({"instance": LABEL}, "Parameters"),
     "ValueSet-expand": (of_both([], ("url", "valueUri", SET)), "ValueSet"),
 }
-"""By the id of the OperationDefinition: parameters by the level that it is asked on, and what is answered."""
+"""By the id of the OperationDefinition: parameters by the level that it is asked on, and what is answered; None: where to ask later."""
 # It takes the search parameters of its type, which are no parameters of an operation.
 SEARCHED = {"Observation-lastn": "?patient=m&code=red"}
 
@@ -99,6 +105,12 @@ def asked(type, id, level):
     if id == "Resource-validate":
         return [] if level == "instance" else [("resource", "resource", MINIMAL[type])]
     return CALLS[id][0][level]
+
+
+def begins(fhir, path):
+    """That an asynchronous operation is begun, and can be asked about where it says."""
+    begun = done(fhir.send("POST", path, Prefer="respond-async"), 202)
+    done(fhir.send("GET", begun.headers["Content-Location"].partition("/fhir/")[2]), 202)
 
 
 @pytest.fixture
@@ -136,11 +148,24 @@ def test_every_claimed_operation_gives_its_result_wherever_it_is_asked(fhir: Fhi
                 if definition[level]:
                     items = [{"name": name, key: value} for name, key, value in asked(type, id, level)]
                     path = f"{type}/{'m/' if level == 'instance' else ''}${code}{SEARCHED.get(id, '')}"
-                    answer = done(fhir.send("POST", path, {"resourceType": "Parameters", "parameter": items} if items else None))
-                    assert answer.json["resourceType"] == kind
+                    body = {"resourceType": "Parameters", "parameter": items} if items else None
+                    if kind is None:
+                        begins(fhir, path)
+                    else:
+                        assert done(fhir.send("POST", path, body)).json["resourceType"] == kind
                     proven.add((id, level))
     assert {id for id, _ in proven} == {*CALLS, "Resource-validate"}
     assert {(id, level) for id, (calls, _) in CALLS.items() for level in calls} <= proven
+
+
+def test_every_operation_that_the_server_claims_for_itself_is_begun(fhir, definitions):
+    claims = fhir.send("GET", "metadata").json["rest"][0]["operation"]
+    assert [operation["name"] for operation in claims] == ["export"]
+    for operation in claims:
+        definition = definitions(operation["definition"])
+        assert (operation["name"], operation["documentation"]) == (definition["code"], definition["description"])
+        assert (definition["system"], definition["type"], definition["instance"]) == (True, False, False)
+        begins(fhir, f"${definition['code']}")
 
 
 def test_an_operation_that_changes_nothing_can_be_asked_by_get_and_any_other_cannot(fhir, definitions):

@@ -2,12 +2,12 @@
 
 import pytest
 
+from server.api import planning
 from server.api.routes import routes
 
 from .conftest import DANA, case, problem
 
-OF_ONE = ("/plans/<id>/", "/planned-services/<id>/")
-PLANNING = frozenset((route.concept, route.name) for route in routes() if route.path.startswith(OF_ONE) and route.name != "history")
+PLANNING = frozenset((route.concept, route.name) for route in routes() if route.handler in vars(planning).values())
 
 
 @pytest.fixture
@@ -117,6 +117,29 @@ def test_a_minor_adjustment_is_a_new_version_once_the_client_accepts_it(api, act
     assert "title" not in api.get(f"plans/{active['id']}/history")["items"][1]
     wrong = {**step, "updates": {"status": "completed"}}
     problem(api.send("POST", f"plans/{active['id']}/adjustments/application", wrong), 400)
+
+
+def test_each_step_of_an_adjustment_is_taken_once_for_its_request(api, active):
+    """P-19"""
+    path = f"plans/{active['id']}/adjustments"
+    proposal = {"reason": "barrier", "severity": "minor"}
+    proposed = api.send("POST", path, proposal, Idempotency_Key="one").json
+    assert api.send("POST", path, proposal, Idempotency_Key="one").json == proposed
+    assert len(api.send("POST", path, proposal, Idempotency_Key="two").json["adjustments"]) == 2
+    at = {"proposed_at": proposed["adjustments"][0]["proposed_at"]}
+    assert problem(api.send("POST", f"{path}/acceptance", at | {"accepted": True}, Idempotency_Key="one"), 422)["rule"] == "request_reused"
+    word = api.send("POST", f"{path}/acceptance", at | {"accepted": True}, Idempotency_Key="three").json
+    step = at | {"updates": {"title": "With transport"}}
+    applied = api.send("POST", f"{path}/application", step, Idempotency_Key="four")
+    assert (applied.status_code, applied.json["meta"]["version"]) == (200, word["meta"]["version"] + 1)
+    assert api.send("POST", f"{path}/application", step, Idempotency_Key="four").json == applied.json
+    assert api.send("POST", f"{path}/acceptance", at | {"accepted": True}, Idempotency_Key="three").json == applied.json
+    assert problem(api.send("POST", f"{path}/application", step), 409)["rule"] == "adjustment_applied"
+    assert [request["step"] for request in applied.json["requests"]] == ["proposed", "proposed", "answered", "applied"]
+    whole = {name: value for name, value in applied.json.items() if name != "requests"}
+    edited = api.put(f"plans/{active['id']}", whole | {"title": "Another"}).json
+    assert edited["requests"] == applied.json["requests"]
+    assert problem(api.put(f"plans/{active['id']}", edited | {"requests": edited["requests"][:1]}), 422)["rule"] == "made_elsewhere"
 
 
 def test_a_major_adjustment_is_a_draft_that_is_to_replace_the_plan(api, active):

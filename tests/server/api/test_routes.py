@@ -14,7 +14,9 @@ from server.interaction import interaction
 
 from .conftest import DANA, case, problem
 from .test_instruments import FINDINGS
+from .test_insurance import INSURANCE
 from .test_planning import PLANNING
+from .test_referrals import HANDING_ON
 
 every_route = pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path}")
 METHODS = ("get", "post", "put", "delete")
@@ -34,7 +36,7 @@ QUERIES = {
     "measure": {"start": "2025-01-01", "end": "2025-12-31"},
 }
 # What needs more than an example to come first is asked in tests of its own.
-ELSEWHERE = PLANNING | FINDINGS
+ELSEWHERE = PLANNING | FINDINGS | INSURANCE | HANDING_ON
 
 
 def test_no_two_routes_have_one_name_or_one_place():
