@@ -15,7 +15,7 @@ _jwks_url = click.option("--jwks-url", help="Where it publishes its public keys,
 
 @click.group()
 def client() -> None:
-    """The programs that may ask a server with --auth: add, list, disable, rotate.
+    """Programs that may ask a server with --auth.
 
     docs/security.md tells how an insurer registers once and then pulls.
     """
@@ -33,9 +33,9 @@ def client() -> None:
 @_jwks
 @_jwks_url
 def add(id: str, jwks: Path | None, **options: Any) -> None:
-    """Register the client ID: a service with keys, or with --redirect an app that people use.
+    """Register the client ID: a service, or an app for people.
 
-    There is no secret: a service proves who it is by its keys (SMART Backend Services), an app without keys by PKCE alone.
+    A service has keys (--jwks or --jwks-url), an app an address to go back to (--redirect). There is no secret: a service proves who it is by its keys (SMART Backend Services), an app without keys by PKCE alone.
 
     \b
       casebridge client add north --role insurer-reader --organisation Organization/north --purpose HPAYMT \\
@@ -75,7 +75,7 @@ def list_(json: bool) -> None:
 @client.command()
 @click.argument("id")
 def disable(id: str) -> None:
-    """Let the client ID in no more: its tokens end at once, in every process.
+    """Let the client ID in no more; its tokens end at once.
 
     \b
       casebridge client disable north

@@ -11,7 +11,7 @@ from adapter.errors import Invalid
 
 @click.group()
 def user() -> None:
-    """The people who may log in at a server with --auth: add, list, disable, password.
+    """People who may log in at a server with --auth.
 
     A password is asked for at the terminal, or read from the first line of standard input; it is never an argument.
     """
@@ -55,7 +55,9 @@ def list_(json: bool) -> None:
 @user.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Let the person NAME in no more: sessions and tokens end at once, in every process.
+    """Let the person NAME in no more; their tokens end at once.
+
+    Sessions end too, in every process.
 
     \b
       casebridge user disable dana
@@ -68,7 +70,9 @@ def disable(name: str) -> None:
 @user.command()
 @click.argument("name")
 def password(name: str) -> None:
-    """Give the person NAME another password; whoever is logged in by the old one is logged out.
+    """Give the person NAME another password.
+
+    Whoever is logged in by the old one is logged out.
 
     \b
       casebridge user password dana

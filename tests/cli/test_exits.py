@@ -11,6 +11,8 @@ from adapter.errors import CasebridgeError
 from adapter.sync.remotes.remote import Remotes
 
 NAMED = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CasebridgeError)]
+# What else an error of a kind must say.
+MORE = {errors.RuleViolated: {"code": "x"}, errors.Throttled: {"retry_after": 1}}
 
 
 def fail_with(monkeypatch, error: BaseException) -> None:
@@ -22,7 +24,7 @@ def fail_with(monkeypatch, error: BaseException) -> None:
 
 @pytest.mark.parametrize("kind", NAMED)
 def test_every_named_error_is_its_text_and_a_documented_exit_code(casebridge, monkeypatch, kind):
-    more = {"code": "x"} if issubclass(kind, errors.RuleViolated) else {}
+    more = next((more for of, more in MORE.items() if issubclass(kind, of)), {})
     fail_with(monkeypatch, kind("What went wrong.", **more))
     ran = casebridge("remote", "list")
     assert ran.err.splitlines()[-1] == "casebridge: What went wrong."

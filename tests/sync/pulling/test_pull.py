@@ -71,7 +71,7 @@ class TestWhatIsNew:
             old, edited, dropped = (world.patient_there() for _ in range(3))
             now[0] += timedelta(minutes=1)
             world.sync(push=False)
-            assert world.bridge.state.get("cursors", "hospital:Patient")["since"] == now[0] - timedelta(seconds=10)
+            assert world.bridge.state.get("cursors", "hospital:Patient")["since"] == now[0] - timedelta(seconds=60)
             made = []
             for day in range(30):
                 now[0] += timedelta(days=1)
@@ -84,7 +84,7 @@ class TestWhatIsNew:
             assert certificate.pulled.expected["Patient"] == 31, "the one that did not change is not read"
             assert world.here(edited).raw["birthDate"] == "1950-01-30"
             assert {world.here(raw).version for raw in (*made, old)} == {1}
-            assert world.bridge.state.get("cursors", "hospital:Patient")["since"] == now[0] - timedelta(seconds=10)
+            assert world.bridge.state.get("cursors", "hospital:Patient")["since"] == now[0] - timedelta(seconds=60)
 
 
 class TestARemoteWithoutTimesAndVersions:
