@@ -69,7 +69,7 @@ class TestWhatIsNew:
         monkeypatch.setattr(Exchange, "date_time_string", lambda self, timestamp=None: now[0].strftime(dates))
         with ward(database, new_database(), clock=lambda: now[0]) as world:
             old, edited, dropped = (world.patient_there() for _ in range(3))
-            now[0] += timedelta(minutes=1)
+            now[0] += timedelta(minutes=2)
             world.sync(push=False)
             assert world.bridge.state.get("cursors", "hospital:Patient")["since"] == now[0] - timedelta(seconds=60)
             made = []
