@@ -11,6 +11,7 @@ Span = tuple[datetime, datetime]
 _PERIODS = {"d": timedelta(days=1), "wk": timedelta(weeks=1)}
 MOST = 366
 """So many sessions at most are made of one service."""
+_DAY = 24 * 60
 
 
 def sessions(timing: Fields, first: Sequence[str], minutes: int, busy: Iterable[Span]) -> list[Span]:
@@ -18,13 +19,30 @@ def sessions(timing: Fields, first: Sequence[str], minutes: int, busy: Iterable[
 
     `first` are the starts, with their zones, of the sessions in the first period: as many as the timing's `frequency`. Each is repeated at
     the same clock time of that offset; one that would meet something begins when that ends, on the same day. Raises Invalid where the
-    timing does not say how many sessions there are, NotNow `no_free_time`.
+    timing does not say how many sessions there are, or they would end after the last year there is, NotNow `no_free_time`.
     """
     step = _PERIODS.get(timing.get("period_unit", ""))
-    if step is None or len(first) != timing.get("frequency", 1) or minutes < 1 or not all("T" in start for start in first):
+    starts = _starts(first)
+    if step is None or len(starts) != timing.get("frequency", 1):
         raise Invalid("Sessions are planned by days or weeks: give as many starts, with their times, as there are in a period.")
-    starts = sorted(map(moment, first))
-    length, period = timedelta(minutes=minutes), step * float(timing.get("period", 1))
+    if not 1 <= minutes <= _DAY:
+        raise Invalid(f"A session has 1 to {_DAY} minutes.", expression=["minutes"])
+    try:
+        return _spans(timing, starts, step * float(timing.get("period", 1)), timedelta(minutes=minutes), busy)
+    except OverflowError:
+        raise Invalid("The sessions would end after the year 9999.", expression=["first"]) from None
+
+
+def _starts(first: Sequence[str]) -> list[datetime]:
+    """The starts in their order; none where one of them is no moment with its zone."""
+    try:
+        found = [moment(start) for start in first if "T" in start]
+    except ValueError:
+        return []
+    return sorted(found) if len(found) == len(first) and all(start.tzinfo for start in found) else []
+
+
+def _spans(timing: Fields, starts: Sequence[datetime], period: timedelta, length: timedelta, busy: Iterable[Span]) -> list[Span]:
     number = _number(timing, starts, period)
     taken, found = [*busy], []
     for place in range(number):

@@ -205,6 +205,12 @@ def _way(case: Fields, transition: str) -> Transition:
     return rows[0]
 
 
+def openings(case: Fields) -> int:
+    """How often the case was opened: once, and again by each TR-23."""
+    past: list[Fields] = case.get("status_history", [])[:-1]
+    return 1 + len([stretch for stretch in past if stretch.get("step") == "closed"])
+
+
 def held(case: Fields) -> str:
     """The step that an `on_hold` case was held in. Raises RuleViolated where its history does not say."""
     steps = [stretch["step"] for stretch in case["status_history"] if stretch.get("step") in _PROCESS]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.casework.records import Kept, whole
-from adapter.errors import NotFound
+from adapter.errors import Invalid, NotFound
 from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 from adapter.mapping.registry import mappings_of
@@ -41,6 +41,14 @@ def history(repository: Repository, concept: str, id: str) -> list[Version]:
         record = None if all(stored.deleted for stored in then) else whole(concept, id, then)
         found.append(Version(sum(map(_number, then)), moment, record, **(_told(made[0]) if made else {})))
     return found[::-1]
+
+
+def at(repository: Repository, concept: str, id: str, number: int) -> Kept:
+    """A record as it was at this version. Raises NotFound, and Invalid where there is no such version, or it is a deletion."""
+    found = next((each.record for each in history(repository, concept, id) if each.number == number), None)
+    if found is None:
+        raise Invalid("The form does not say which version of the record it was made of; open it again.", expression=["version"])
+    return found
 
 
 def _number(stored: Stored) -> int:

@@ -11,7 +11,7 @@ from adapter.cases.record import Fields
 from adapter.casework.desk import Desk
 from adapter.casework.records import Kept, amend, put, put_together, read
 from adapter.casework.services import ordered
-from adapter.errors import NotFound, NotNow, RuleViolated
+from adapter.errors import NotFound, NotNow, RuleViolated, StaleRecord
 from adapter.store.filters import KEY
 
 _ONE_PLAN_ONLY = ("acceptance", "adjustments", "options", "schedule", "requests")
@@ -21,6 +21,7 @@ _PARTS = {
     "ServiceRequest": ("services", "planned_service", "status", ("not_started",)),
 }
 """What a plan consists of, by type: its field, the concept, the field of its state, and the states of what nobody has begun."""
+_EMPTY: tuple[object, ...] = (None, [], {}, "")
 _NAMESPACE = UUID("0f6d2b9e-5c1d-5e0b-8a55-6f3b1c4d7e21")
 
 
@@ -40,7 +41,8 @@ def _draft(plan: Fields) -> None:
 def leave_out(desk: Desk, id: str, element: str) -> Kept:
     """The draft without this goal or service: what a template brought and this client does not need (C-08).
 
-    It is cancelled, unless it was begun: then the plan before has it too. Raises NotNow `plan_in_force`.
+    It is cancelled, unless it was begun, or a plan that the draft replaces has it: that plan is in force until the draft is. Raises NotNow
+    `plan_in_force`.
     """
     plan = read(desk.repository, "plan", id)
     put_together(desk, plan.fields.get("case", ""), partial(_without, desk, id, element), activity="left-out")
@@ -56,7 +58,9 @@ def _without(desk: Desk, id: str, element: str) -> list[Effect]:
     name, concept, state, waiting = _PARTS[type]
     left = {**plan.fields, name: [each for each in plan.fields[name] if each != element]}
     now = read(desk.repository, concept, own).fields
-    dropped: list[Effect] = [(concept, element, {**now, state: "cancelled"})] if now[state] in waiting else []
+    replaced = desk.repository.find_many("CarePlan", [each.partition("/")[2] for each in plan.fields.get("replaces", ())])
+    needed = any(element in each.record.get(name, ()) for each in replaced.values() if not each.deleted)
+    dropped: list[Effect] = [(concept, element, {**now, state: "cancelled"})] if now[state] in waiting and not needed else []
     return [("plan", plan.reference, {key: value for key, value in left.items() if value}), *dropped]
 
 
@@ -182,23 +186,39 @@ def accept(desk: Desk, id: str, proposed_at: str, *, accepted: bool = True, requ
     return _step(desk, id, "answered", lambda plan: _adjusted(plan, proposed_at, {"accepted_by_client": accepted}), request_id)
 
 
-def carry_out(desk: Desk, id: str, proposed_at: str, updates: Fields, *, reason: str | None = None, request_id: str | None = None) -> Kept:
+def carry_out(
+    desk: Desk,
+    id: str,
+    proposed_at: str,
+    updates: Fields,
+    *,
+    reason: str | None = None,
+    request_id: str | None = None,
+    expect: int | None = None,
+) -> Kept:
     """The plan's next version, with a minor adjustment that the client accepted: `updates` are fields of the plan (P-19, TR-15).
 
-    The version before stays readable. Raises RuleViolated `plan_not_accepted`, `adjustment_major`; NotNow `adjustment_applied`; NotFound.
+    A field that is empty among them is taken out of the plan. The version before stays readable. Raises RuleViolated `plan_not_accepted`,
+    `adjustment_major`; NotNow `adjustment_applied`; NotFound; StaleRecord where the plan is not at the version `expect`, None for any.
     """
 
     def carried(plan: Kept) -> Fields:
+        if expect is not None and plan.version != expect:
+            raise StaleRecord("Somebody changed the plan meanwhile. What you typed is kept; look at it again before you send it.")
         _active(plan)
         adjustment = _accepted(plan, proposed_at)
         if adjustment["severity"] != "minor":
             raise RuleViolated("A major adjustment needs a new plan.", code="adjustment_major", expression=["adjustments"])
         done: Fields = {"applied_at": desk.now(), "resulting_plan_version": plan.version + 1}
         if "changes" not in adjustment:
-            done["changes"] = [{"op": "update" if name in plan.fields else "add", "path": name} for name in sorted(updates)]
-        return {**_adjusted(plan, proposed_at, done), **updates}
+            done["changes"] = [{"op": _operation(plan, name, updates[name]), "path": name} for name in sorted(updates)]
+        return {name: value for name, value in {**_adjusted(plan, proposed_at, done), **updates}.items() if value not in _EMPTY}
 
     return _step(desk, id, "applied", carried, request_id, reason=reason or _reason(desk, id, proposed_at))
+
+
+def _operation(plan: Kept, name: str, value: object) -> str:
+    return "remove" if value in _EMPTY else "update" if name in plan.fields else "add"
 
 
 def _step(desk: Desk, id: str, step: str, change: Callable[[Kept], Fields], request_id: str | None, *, reason: str | None = None) -> Kept:

@@ -17,6 +17,8 @@ from adapter.errors import NotNow, StaleRecord
 from adapter.store.filters import KEY
 
 _NAMESPACE = UUID("5b0f3c52-9d4e-5d6f-9c1c-2a7f7d9f7a10")
+UNDETERMINED = "undetermined"
+"""What is determined of a service that nobody has decided on."""
 _FREE = ("cancelled", "noshow", "entered_in_error")
 _OVER = ("completed", "cancelled", "stopped", "entered_in_error")
 
@@ -66,12 +68,18 @@ def _arranged(desk: Desk, told: Mapping[str, Arrangement]) -> Iterator[Effect]:
             raise StaleRecord("Somebody changed one of the services meanwhile; look at them again before you change them.")
         service = kept.fields
         said = service.get("medical_necessity", {})
-        same = (said.get("determination"), said.get("rationale", "")) == (each.determination, each.rationale)
-        word = said if same else _word(desk, each.determination, each.rationale)
+        rationale = _plain(each.rationale)
+        same = (said.get("determination", UNDETERMINED), _plain(said.get("rationale", ""))) == (each.determination, rationale)
+        word = said if same else _word(desk, each.determination, rationale)
         after = {**service, "performers": [*each.performers], "medical_necessity": word}
         after = {name: value for name, value in after.items() if value not in ([], {})}
         if after != service:
             yield "planned_service", reference, after
+
+
+def _plain(text: str) -> str:
+    """A text as it comes back from a browser's form that nobody typed in."""
+    return text.replace("\r\n", "\n").strip()
 
 
 def move(desk: Desk, id: str, status: str, *, reason: str | None = None) -> Kept:

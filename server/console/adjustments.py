@@ -8,8 +8,9 @@ from adapter.cases.plan import Plan
 from adapter.cases.record import Fields
 from adapter.casework import plans
 from adapter.casework.facts import facts_of
+from adapter.casework.past import at
 from adapter.casework.records import read
-from adapter.errors import CasebridgeError, Invalid, RuleViolated
+from adapter.errors import CasebridgeError, Invalid, RuleViolated, StaleRecord
 from server.console import form
 from server.console.around import choices
 from server.console.case import head
@@ -22,7 +23,8 @@ _ADJUSTED = ("goals", "services", "period", "title", "resources", "social_situat
 def propose(site: Site, id: str, plan: str) -> Any:
     """The plan with an adjustment that the visitor proposes, and back to it."""
     asked = flask.request.form
-    plans.propose(site.desk(), plan, reason=asked.get("reason", ""), severity=asked.get("severity", ""))
+    reason, severity = asked.get("reason", ""), asked.get("severity", "")
+    plans.propose(site.desk(), plan, reason=reason, severity=severity, request_id=asked.get("request_id"))
     return _back(id)
 
 
@@ -34,13 +36,16 @@ def answer(site: Site, id: str, plan: str) -> Any:
 
 
 def redraft(site: Site, id: str, plan: str) -> Any:
-    """The draft of the plan that is to replace this one, for a major adjustment; on to the form of the case's way back to planning."""
+    """The draft of the plan that is to replace this one, for a major adjustment, and back to the plan's page, which shows the draft."""
     plans.redraft(site.desk(), plan, flask.request.form.get("proposed_at", ""), {})
     return _back(id)
 
 
 def show(site: Site, id: str, plan: str, refused: CasebridgeError | None = None, typed: Fields | None = None) -> Any:
-    """The form by which a minor adjustment is carried out: the plan's goals, services and words, as they are to be."""
+    """The form by which a minor adjustment is carried out: the plan's goals, services and words, as they are to be.
+
+    `typed` is what a form that was refused has otherwise than the plan; all else is shown as the plan is now.
+    """
     desk = site.desk()
     kept = read(site.repository, "case", id)
     facts = facts_of(desk, kept.reference, kept.fields)
@@ -52,24 +57,24 @@ def show(site: Site, id: str, plan: str, refused: CasebridgeError | None = None,
         plan=now.fields,
         plan_id=plan,
         version=now.version,
-        asked=form.widgets(Plan, _ADJUSTED, typed or now.fields, choices(site, facts, plan), errors),
+        asked=form.widgets(Plan, _ADJUSTED, {**now.fields, **(typed or {})}, choices(site, facts, plan), errors),
+        reason=flask.request.form.get("reason", ""),
         proposed_at=flask.request.values.get("proposed_at", ""),
         refused=refused,
     )
 
 
 def carry_out(site: Site, id: str, plan: str) -> Any:
-    """The plan's next version, and back to it; the form again with what is wrong."""
+    """The plan's next version, and back to it; the form again with what is wrong, or with what others changed meanwhile."""
     desk, sent = site.desk(), form.Sent(flask.request.form.to_dict(flat=False))
-    now = read(site.repository, "plan", plan)
-    if sent.text("version") != str(now.version):
-        return show(site, id, plan, Invalid("Somebody changed the plan meanwhile; this is how it is now.")), 412
-    wanted = form.filled(Plan, _ADJUSTED, sent, now.fields)
-    updates = {name: wanted[name] for name in _ADJUSTED if name in wanted and wanted[name] != now.fields.get(name)}
+    opened = at(site.repository, "plan", plan, form.whole(sent.text("version")))
+    wanted = form.filled(Plan, _ADJUSTED, sent, opened.fields)
+    updates = {name: wanted.get(name) for name in _ADJUSTED if wanted.get(name) != opened.fields.get(name)}
+    reason = sent.text("reason") or None
     try:
-        plans.carry_out(desk, plan, sent.text("proposed_at"), updates, reason=sent.text("reason") or None)
-    except (Invalid, RuleViolated) as refused:
-        return show(site, id, plan, refused, wanted), refused.status
+        plans.carry_out(desk, plan, sent.text("proposed_at"), updates, reason=reason, expect=opened.version)
+    except (Invalid, RuleViolated, StaleRecord) as refused:
+        return show(site, id, plan, refused, updates), refused.status
     return _back(id)
 
 

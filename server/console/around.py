@@ -43,7 +43,8 @@ def choices(site: Site, facts: Facts, but: str | None = None) -> Known:
         """Of any type, several are evidence, and a person is none."""
         near = [(reference, told) for person, _, reference, told in rows if _fits(reference, types, person and several)]
         far = [found for type in _DIRECTORY if type in types for found in listed(type)]
-        return [*dict(near[:_MOST] + [found for found in far if found[0] not in dict(near)]).items()]
+        first = dict(near[:_MOST])
+        return [*first.items(), *(found for found in far if found[0] not in first)]
 
     return offered
 

@@ -66,6 +66,7 @@ def show(site: Site, id: str) -> Any:
         transitions=transitions.section(facts),
         plan=plan,
         plan_id=plan_reference.partition("/")[2],
+        going=going(plan),
         actor=desk.actor.reference,
         room=_room(site, kept),
         models=[model.load(name) for name in model.names()],
@@ -100,6 +101,11 @@ def plan_of(facts: Facts) -> tuple[str, Fields]:
     """The plan in force or being drafted, else the last one, with its reference."""
     found = plan_in_hand(facts)
     return found if found[0] else newest(facts.of("plan"), "created_at")
+
+
+def going(plan: Fields) -> bool:
+    """Whether the plan is in force or about to be: where it is not, a new one can be begun."""
+    return plan.get("status") in ("draft", "active")
 
 
 def _room(site: Site, kept: Kept) -> list[str]:

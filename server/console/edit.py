@@ -17,7 +17,7 @@ from adapter.cases.wording import label
 from adapter.casework import records
 from adapter.casework.facts import facts_of
 from adapter.casework.outcome import proposed
-from adapter.casework.past import history
+from adapter.casework.past import at, history
 from adapter.errors import CasebridgeError, Invalid, NotFound, RuleViolated, StaleRecord
 from server.console import form, forms
 from server.console.around import choices
@@ -67,8 +67,7 @@ def edit(site: Site, concept: str, id: str) -> Any:
 
 def change(site: Site, concept: str, id: str) -> Any:
     """The record as the form has it, and back to its case; the form again with what is wrong, or with what changed meanwhile."""
-    sent = flask.request.form.get("version", "")
-    return _write(site, _stored(site, concept, id, int(sent) if sent.isdigit() else 0))
+    return _write(site, _stored(site, concept, id, form.whole(flask.request.form.get("version", ""))))
 
 
 def _new(site: Site, concept: str) -> Sheet:
@@ -89,13 +88,7 @@ def _stored(site: Site, concept: str, id: str, version: int | None) -> Sheet:
     desk = site.desk()
     _known(concept)
     kept = records.read(site.repository, concept, id)
-    then = (
-        kept
-        if version in (None, kept.version)
-        else next((each.record for each in history(site.repository, concept, id) if each.number == version), None)
-    )
-    if then is None:
-        raise Invalid("The form does not say which version of the record it was made of; open it again.", expression=["version"])
+    then = kept if version is None or version == kept.version else at(site.repository, concept, id, version)
     facts = Facts()
     if kept.case:
         whole = records.read(site.repository, "case", kept.case.partition("/")[2])

@@ -252,6 +252,11 @@ def _moment(_field: Any, name: str, form: Sent, before: Any) -> Any:
     return zoned(text, (old[19:].lstrip(".0123456789") if "T" in old else "") or "Z")
 
 
+def whole(text: str) -> int:
+    """The number that a text of up to nine digits is; 0 for any other, which no browser sends."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
 def zoned(text: str, zone: str = "Z") -> str:
     """A moment as a browser's field has it, in this zone; one that says its own, and anything less than a moment, as it is."""
     clock = text.partition("T")[2]

@@ -1,6 +1,7 @@
 """The plan of a case on a page of its own, to be worked on and to be printed: goals, services, options, the client's word, adjustments."""
 
 from typing import Any
+from uuid import uuid4
 
 import flask
 
@@ -13,8 +14,9 @@ from adapter.casework.desk import Desk
 from adapter.casework.facts import facts_of
 from adapter.casework.records import Kept, read
 from adapter.casework.ways import lacking
+from server.console import form
 from server.console.around import performers
-from server.console.case import head, of_plan, plan_of
+from server.console.case import going, head, of_plan, plan_of
 from server.console.site import Site
 
 _BEGUN = ("in_progress", "completed", "cancelled", "stopped")
@@ -26,24 +28,30 @@ def show(site: Site, id: str) -> Any:
     kept = read(site.repository, "case", id)
     facts = facts_of(desk, kept.reference, kept.fields)
     reference, plan = plan_of(facts)
+    draft = plan.get("status") == "draft"
     planned = of_plan(facts, plan, "services", "planned_service")
+    # Of what is arranged, the version that is sent is the one that is shown.
+    arranged = {key: read(site.repository, "planned_service", key.partition("/")[2]) for key in planned} if draft else {}
+    planned |= {key: each.fields for key, each in arranged.items()}
     return flask.render_template(
         "plan.html",
         **head(site, kept, facts),
         plan=plan,
         plan_id=reference.partition("/")[2],
-        draft=plan.get("status") == "draft",
+        going=going(plan),
+        draft=draft,
         speakers=[kept.fields["client"], *facts.of("support_person")],
         goals=of_plan(facts, plan, "goals", "goal"),
         services=planned,
-        performers=performers(site, facts) if plan.get("status") == "draft" else [],
-        versions={key: read(site.repository, "planned_service", key.partition("/")[2]).version for key in planned},
+        performers=performers(site, facts) if draft else [],
+        versions={key: each.version for key, each in arranged.items()},
         determinations=sorted(PlannedService.enumerations()["medical_necessity.determination"]),
         missing=_missing(desk, kept, facts, plan),
         choices=_choices(desk, reference, plan, facts),
         booked={key: _booked(facts, key) for key in planned},
         begun=_BEGUN,
         adjustments=sorted(plan.get("adjustments", ()), key=lambda each: str(each["proposed_at"]), reverse=True),
+        request_id=str(uuid4()),
         reasons=sorted(Plan.enumerations()["adjustments.reason"]),
     )
 
@@ -84,8 +92,8 @@ def _booked(facts: Facts, service: str) -> int:
 
 def answer(site: Site, id: str, plan: str) -> Any:
     """The client's word on the draft, and back to the plan."""
-    form = flask.request.form
-    plans.answer(site.desk(), plan, "accepted" if form.get("word") == "accepted" else "declined", form.get("by", ""))
+    sent = flask.request.form
+    plans.answer(site.desk(), plan, "accepted" if sent.get("word") == "accepted" else "declined", sent.get("by", ""))
     return _back(id)
 
 
@@ -97,17 +105,17 @@ def leave_out(site: Site, id: str, plan: str) -> Any:
 
 def arrange(site: Site, id: str, plan: str) -> Any:
     """Who performs each service of the draft and whether it is needed, all at once, and back to it."""
-    desk, form = site.desk(), flask.request.form
+    desk, sent = site.desk(), flask.request.form
     kept = read(site.repository, "plan", plan)
     told = {
         key: services.Arrangement(
-            int(form[f"version:{key}"]),
-            tuple(filter(None, form.getlist(f"performers:{key}"))),
-            form.get(f"necessity:{key}", "undetermined"),
-            form.get(f"why:{key}", "").strip(),
+            version,
+            tuple(filter(None, sent.getlist(f"performers:{key}"))),
+            sent.get(f"necessity:{key}", services.UNDETERMINED),
+            sent.get(f"why:{key}", ""),
         )
         for key in kept.fields.get("services", ())
-        if form.get(f"version:{key}", "").isdigit()
+        if (version := form.whole(sent.get(f"version:{key}", "")))
     }
     services.arrange(desk, f"EpisodeOfCare/{id}", told)
     return _back(id)

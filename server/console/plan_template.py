@@ -8,11 +8,12 @@ import flask
 
 from adapter.care import template
 from adapter.cases.facts import Facts, models, newest
+from adapter.cases.workflow import openings
 from adapter.casework import plans
 from adapter.casework.desk import Desk
 from adapter.casework.facts import facts_of
 from adapter.casework.records import Kept, proven, read
-from adapter.errors import CasebridgeError, Invalid, RuleViolated
+from adapter.errors import CasebridgeError, Invalid, NotNow, RuleViolated
 from adapter.mapping.registry import mapping_for
 from adapter.store.documents import Change
 from server.console.case import head
@@ -47,7 +48,7 @@ def preview(site: Site, id: str, name: str, refused: CasebridgeError | None = No
             found = _application(desk, kept, facts, name, start)
             parts = [_part(raw, fate) for raw, fate in apply.outlook(site.repository, found)]
             joined = found.joins
-        except Invalid as wrong:
+        except (Invalid, RuleViolated) as wrong:
             refused = wrong
     return flask.render_template(
         "plan_template.html",
@@ -93,17 +94,24 @@ def _start(desk: Desk, facts: Facts) -> str:
 
 
 def _application(desk: Desk, kept: Kept, facts: Facts, name: str, start: str) -> apply.Application:
-    """What the template comes to in the case, from its last assessment on. Raises Invalid for a beginning that is no day."""
+    """What the template comes to in the case, from its last assessment on.
+
+    Raises Invalid for a beginning that is no day, NotNow `plan_made_before` where its plan is no draft any more and there is no other.
+    """
     try:
         date.fromisoformat(start)
     except ValueError:
         raise Invalid("The beginning of the plan is a whole date, such as 2025-04-22.", expression=["start"]) from None
     assessment = newest(facts.of("assessment"), "effective_at")[0]
     raw = desk.repository.read("ClinicalImpression", assessment.partition("/")[2]).raw if assessment else None
-    person = templates.Person(kept.fields["client"], kept.reference, None, desk.actor.reference, start, raw)
+    opening = openings(kept.fields)
+    person = templates.Person(kept.fields["client"], kept.reference, None, desk.actor.reference, start, raw, opening)
     definition = template.plan_definition(name)
     draft = (plans.drafted(facts) or "").partition("/")[2]
-    own = templates.plan_id(definition, person.patient, person.episode)
+    own = templates.plan_id(definition, person.patient, person.episode, opening)
+    if not draft and desk.repository.find("CarePlan", own):
+        text = "The plan that was made of this template is no draft any more. Take another template, or write the plan."
+        raise NotNow(text, code="plan_made_before", expression=["status"])
     return apply.application(desk.repository, definition, person, draft if draft not in ("", own) else None)
 
 

@@ -1,18 +1,13 @@
 """The referrals of a case on its page: a provider chosen, asked, its answer kept, each by a small form."""
 
-from collections.abc import Callable
 from typing import Any
-
-import flask
 
 from adapter.cases.facts import Facts, services_of_plan
 from adapter.cases.insurance import OVER
 from adapter.casework import referrals
 from adapter.casework.desk import Desk
-from adapter.errors import Invalid
 from server.console.site import Site
-
-Form = dict[str, str]
+from server.console.steps import Form, Steps, id_of, take
 
 
 def section(desk: Desk, facts: Facts) -> dict[str, Any]:
@@ -25,26 +20,21 @@ def section(desk: Desk, facts: Facts) -> dict[str, Any]:
 
 def _drafted(desk: Desk, of: str, form: Form) -> None:
     more = {name: form[name] for name in ("priority", "due", "note") if name in form}
-    made = referrals.refer(desk, of, form.get("other") or form.get("to", ""), **more)
+    made = referrals.refer(desk, id_of(of), form.get("other") or form.get("to", ""), **more)
     if form.get("send"):
         referrals.send(desk, made.id)
 
 
-_STEPS: dict[str, Callable[[Desk, str, Form], Any]] = {
+_STEPS: Steps = {
     "refer": _drafted,
-    "send": lambda desk, of, _: referrals.send(desk, of),
+    "send": lambda desk, of, _: referrals.send(desk, id_of(of)),
     "answer": lambda desk, of, form: referrals.answer(
-        desk, of, form.get("status", ""), reason=form.get("reason"), results=[{"text": form["result"]}] if "result" in form else ()
+        desk, id_of(of), form.get("status", ""), reason=form.get("reason"), results=[{"text": form["result"]}] if "result" in form else ()
     ),
-    "cancel": lambda desk, of, form: referrals.cancel(desk, of, form.get("reason", "")),
+    "cancel": lambda desk, of, form: referrals.cancel(desk, id_of(of), form.get("reason", "")),
 }
 
 
 def act(site: Site, id: str) -> Any:
     """The step that was asked for, and back to the case."""
-    form = {name: value.strip() for name, value in flask.request.form.items() if value.strip()}
-    step = _STEPS.get(form.get("step", ""))
-    if step is None:
-        raise Invalid("There is no such step.", expression=["step"])
-    step(site.desk(), form.get("of", "").rpartition("/")[2], form)
-    return flask.redirect(flask.url_for("console.case-show", id=id, _anchor="referrals"), 303)
+    return take(site, id, _STEPS, "referrals")

@@ -10,11 +10,11 @@ from adapter.casework.facts import facts_of
 from adapter.casework.records import read
 from adapter.errors import CasebridgeError, Invalid, RuleViolated
 from server.console.case import head
-from server.console.form import zoned
+from server.console.form import whole, zoned
 from server.console.site import Site
 
 _MINUTES = "60"
-_MOST = 7
+_MOST = 31
 """So many sessions of one period at most are asked for."""
 
 
@@ -44,9 +44,8 @@ def book(site: Site, id: str, service: str) -> Any:
     """The appointments, and back to the case; the form again with what is wrong."""
     asked = flask.request.form
     try:
-        minutes = int(asked.get("minutes", _MINUTES)) if asked.get("minutes", _MINUTES).isdigit() else 0
         first = [zoned(text) for text in asked.getlist("first") if text]
-        services.schedule(site.desk(), service, first, minutes, reason=asked.get("reason") or None)
+        services.schedule(site.desk(), service, first, whole(asked.get("minutes", _MINUTES)), reason=asked.get("reason") or None)
     except (Invalid, RuleViolated) as refused:
         return show(site, id, service, refused), refused.status
     return flask.redirect(flask.url_for("console.case-show", id=id), 303)

@@ -1,18 +1,13 @@
 """The transitions of care of a case on its page: made ready, sent, the receiver's word kept, each by a small form."""
 
-from collections.abc import Callable
 from typing import Any
-
-import flask
 
 from adapter.cases.facts import Facts
 from adapter.cases.transitions import handovers, open_items
 from adapter.casework import transitions
-from adapter.casework.desk import Desk
-from adapter.errors import Invalid
 from server.console.site import Site
+from server.console.steps import Steps, id_of, take
 
-Form = dict[str, str]
 _OVER = ("stopped", "entered_in_error")
 
 
@@ -25,18 +20,13 @@ def section(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-_STEPS: dict[str, Callable[[Desk, str, Form], Any]] = {
-    "prepare": lambda desk, of, _: transitions.prepare(desk, of),
-    "send": lambda desk, of, _: transitions.send(desk, of),
-    "answer": lambda desk, of, form: transitions.answer(desk, of, form.get("status", ""), reason=form.get("reason")),
+_STEPS: Steps = {
+    "prepare": lambda desk, of, _: transitions.prepare(desk, id_of(of)),
+    "send": lambda desk, of, _: transitions.send(desk, id_of(of)),
+    "answer": lambda desk, of, form: transitions.answer(desk, id_of(of), form.get("status", ""), reason=form.get("reason")),
 }
 
 
 def act(site: Site, id: str) -> Any:
     """The step that was asked for, and back to the case."""
-    form = {name: value.strip() for name, value in flask.request.form.items() if value.strip()}
-    step = _STEPS.get(form.get("step", ""))
-    if step is None:
-        raise Invalid("There is no such step.", expression=["step"])
-    step(site.desk(), form.get("of", "").rpartition("/")[2], form)
-    return flask.redirect(flask.url_for("console.case-show", id=id, _anchor="transitions"), 303)
+    return take(site, id, _STEPS, "transitions")

@@ -175,6 +175,38 @@ def test_what_is_left_out_of_a_draft_is_cancelled_unless_it_was_begun(desk, open
     assert [read(desk.repository, "planned_service", name).fields["status"] for name in ("new", "begun")] == ["cancelled", "in_progress"]
 
 
+def test_what_the_plan_in_force_has_too_is_left_out_of_its_redraft_and_goes_on(desk, opened):
+    """C-08, P-19"""
+    service(desk, opened, "pt", intent="plan")
+    service(desk, opened, "new", intent="plan")
+    in_force(desk, plan(desk, opened, services=["ServiceRequest/pt"]))
+    at = plans.propose(desk, "plan", reason="not_working", severity="major").fields["adjustments"][0]["proposed_at"]
+    plans.accept(desk, "plan", at)
+    both = ["ServiceRequest/pt", "ServiceRequest/new"]
+    draft = plans.redraft(desk, "plan", at, {"services": both})
+    for reference in both:
+        plans.leave_out(desk, draft.id, reference)
+    assert "services" not in read(desk.repository, "plan", draft.id).fields
+    assert read(desk.repository, "plan", "plan").fields["services"] == ["ServiceRequest/pt"]
+    assert [read(desk.repository, "planned_service", name).fields["status"] for name in ("pt", "new")] == ["not_started", "cancelled"]
+
+
+def test_a_change_takes_out_of_the_plan_what_it_leaves_empty_and_is_made_of_one_version_only(desk, opened):
+    """P-19"""
+    service(desk, opened, "pt", intent="plan")
+    in_force(desk, plan(desk, opened, services=["ServiceRequest/pt"]))
+    at = plans.propose(desk, "plan", reason="barrier", severity="minor").fields["adjustments"][0]["proposed_at"]
+    seen = plans.accept(desk, "plan", at)
+    put(desk, "plan", "plan", {**seen.fields, "title": "Theirs"})
+    with pytest.raises(StaleRecord):
+        plans.carry_out(desk, "plan", at, {"services": None}, expect=seen.version)
+    now = read(desk.repository, "plan", "plan")
+    assert (now.fields["title"], "applied_at" in now.fields["adjustments"][0]) == ("Theirs", False)
+    after = plans.carry_out(desk, "plan", at, {"services": None, "title": "Mine"}, expect=now.version)
+    assert "services" not in after.fields
+    assert after.fields["adjustments"][0]["changes"] == [{"op": "remove", "path": "services"}, {"op": "update", "path": "title"}]
+
+
 def test_nothing_is_left_out_of_a_plan_in_force(desk, opened):
     service(desk, opened, "pt", intent="plan")
     in_force(desk, plan(desk, opened, services=["ServiceRequest/pt"]))

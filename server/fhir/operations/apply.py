@@ -1,16 +1,19 @@
 """`PlanDefinition/$apply`: a draft CarePlan with its goals and requests. http://hl7.org/fhir/R4/plandefinition-operation-apply.html
 
-They are stored, in one transaction. One plan, patient and episode have one CarePlan: applied again, what is missing is made, what nobody
-changed since is brought to what the template says now, and what somebody changed or deleted stays as it is.
+They are stored, in one transaction. One plan, patient and episode have one CarePlan, and another each time that the case is reopened:
+applied again, what is missing is made, what nobody changed since is brought to what the template says now, and what somebody changed or
+deleted stays as it is.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from adapter.cases.workflow import openings
 from adapter.config import CS
 from adapter.errors import Invalid, RuleViolated
 from adapter.fhir import references
 from adapter.fhir.resource import Raw, check_structure, content_hash
+from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from server.fhir import interactions, writes
 from server.fhir.messages import Answer
@@ -63,11 +66,14 @@ def application(repository: Repository, plan: Raw, person: templates.Person, joi
 
 def outlook(repository: Repository, found: Application) -> list[tuple[Raw, str]]:
     """Each goal and request of the template with what applying it does: new, updated, unchanged, or kept, where somebody changed it."""
-    return [(resource, _fate(repository, resource)) for resource in (*found.made.goals, *found.made.requests)]
+    return [(resource, _fate(_now(repository, resource), resource)) for resource in (*found.made.goals, *found.made.requests)]
 
 
-def _fate(repository: Repository, resource: Raw) -> str:
-    now = repository.find(resource["resourceType"], resource["id"])
+def _now(repository: Repository, resource: Raw) -> Stored | None:
+    return repository.find(resource["resourceType"], resource["id"])
+
+
+def _fate(now: Stored | None, resource: Raw) -> str:
     if now is None:
         return "new"
     if now.deleted or _applied(now.raw) != _mark(now.raw):
@@ -92,18 +98,20 @@ def _person(call: Call, plan: Raw) -> templates.Person:
     if patient is None:
         raise Invalid("$apply needs the parameter subject.", expression=["subject"])
     episode = _reference(call, "episode", "EpisodeOfCare")
+    opening = 1
     if episode:
-        held_by = call.repository.read("EpisodeOfCare", episode.partition("/")[2]).raw
-        if held_by["patient"].get("reference") != patient:
+        held_by = call.repository.read("EpisodeOfCare", episode.partition("/")[2])
+        if held_by.raw["patient"].get("reference") != patient:
             raise Invalid("The episode is another patient's.", expression=["episode"])
+        opening = openings(held_by.record)
     author = _reference(call, "practitioner", "Practitioner") or _reference(call, "organization", "Organization")
     encounter = _reference(call, "encounter", "Encounter")
-    before = call.repository.find("CarePlan", templates.plan_id(plan, patient, episode))
+    before = call.repository.find("CarePlan", templates.plan_id(plan, patient, episode, opening))
     made = before.raw if before and not before.deleted else {}
     start = inputs.one("date") or made.get("period", {}).get("start", "")[:10] or None
     if start and len(start) != len("2025-04-22"):
         raise Invalid("The parameter date is a whole date, such as 2025-04-22.", expression=["date"])
-    return templates.Person(patient, episode, encounter, author, start, _assessment(call, patient, made))
+    return templates.Person(patient, episode, encounter, author, start, _assessment(call, patient, made), opening)
 
 
 def _assessment(call: Call, patient: str, made: Raw) -> Raw | None:
@@ -149,13 +157,19 @@ def needed(repository: Repository, found: Application) -> Iterator[writes.Write]
 
 def _write(repository: Repository, resource: Raw) -> writes.Write | None:
     """The write that brings a resource to the template; None where somebody changed or deleted it, or there is nothing to change."""
-    fate = _fate(repository, resource)
-    if fate in ("kept", "unchanged"):
+    # Read once: what was judged is what is written over.
+    now = _now(repository, resource)
+    if _fate(now, resource) in ("kept", "unchanged"):
         return None
-    type, id = resource["resourceType"], resource["id"]
-    now = repository.find(type, id)
-    tagged = {**resource, "meta": {"tag": [{"system": _APPLIED, "code": _mark(resource)}]}}
-    return writes.Write(type, id, tagged, now.version if now else 0, creates=now is None)
+    tagged = {**resource, "meta": _meta(now.raw["meta"] if now else {}, resource)}
+    return writes.Write(resource["resourceType"], resource["id"], tagged, now.version if now else 0, creates=now is None)
+
+
+def _meta(held: Raw, resource: Raw) -> Raw:
+    """What others said of the resource as a whole, and what was made of it now; the template says nothing of these."""
+    others: Raw = {name: held[name] for name in ("profile", "security") if name in held}
+    tags = [tag for tag in held.get("tag", ()) if tag.get("system") != _APPLIED]
+    return {**others, "tag": [*tags, {"system": _APPLIED, "code": _mark(resource)}]}
 
 
 def _mark(raw: Raw) -> str:

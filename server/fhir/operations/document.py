@@ -19,8 +19,9 @@ _LIMITS = """## Limits
   Without `_count` a page has up to 1000 resources. `start` and `end` are about dates of care (`adapter/store/care_dates.py`): a
   condition lasts from its onset to its abatement, an order is of when it was made; what says no such date is of any time.
 - `$export` is answered with an address at which to ask how far it is, and its files can be read for a day: docs/export.md.
-- `$member-match` compares identifiers of the patient and of the coverage; `CoverageToLink` and `Consent` are read and not kept, and a
-  consent that is not in force or denies is refused.
+- `$member-match` compares identifiers of the patient and of the coverage, and then family name, date of birth, gender and first name, so
+  that twins with one contract are not taken for each other; who was replaced by somebody is nobody. `CoverageToLink` and `Consent` are
+  read and not kept, and a consent that is not in force or denies is refused.
 - `$meta` is asked of one resource, not of a type or the system; adding and deleting makes a version as any change does.
 - `$validate` checks no profile and says so. Its last issue lists what was not checked.
 - `$lastn` takes parameters that find, none that sort, page or include.

@@ -23,6 +23,8 @@ from server.fhir.operations.call import Call
 
 MOST = 10
 """Exports that wait or run, of one who asks."""
+KEPT = 50
+"""Exports that there are, of one who asks: those that are done take up room on the disk for a day."""
 _RETRY_SECONDS = 60
 _FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _ASSOCIATED = "RelevantProvenanceResources"
@@ -30,7 +32,7 @@ _QUERY = re.compile(r"[A-Z][A-Za-z]*\?")
 
 
 def run(call: Call) -> Answer:
-    """202, and where to ask how far the export is. Raises Invalid, NotFound, and Throttled where too many of this asker's are not done."""
+    """202, and where to ask how far the export is. Raises Invalid, NotFound, and Throttled where this asker has too many."""
     request = call.request
     if headers.prefer(request, "respond-async") is None:
         raise Invalid("An export takes its time, so it is asked for with the header Prefer: respond-async.")
@@ -40,6 +42,10 @@ def run(call: Call) -> Answer:
     exports = Exports(call.repository)
     if exports.waiting(request.owner) >= MOST:
         raise Throttled(f"{MOST} exports are not done yet; ask again when one of them is.", retry_after=_RETRY_SECONDS)
+    if exports.kept(request.owner) >= KEPT:
+        raise Throttled(
+            f"{KEPT} exports are kept; DELETE those that are read, at the addresses of their status.", retry_after=_RETRY_SECONDS
+        )
     return Answer(202, location=f"{STATUS}/{exports.begin(asked, request.owner, _eyes(request)).id}")
 
 

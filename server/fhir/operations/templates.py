@@ -31,6 +31,8 @@ class Person:
     """The day on which the plan begins; without it the times in the template stay as they are there."""
     assessment: Raw | None = None
     """The ClinicalImpression that the plan follows from."""
+    opening: int = 1
+    """The how-manyeth time it is that the case is open: reopened, it has plans of its own."""
 
     def case(self, type: str) -> list[Raw]:
         """The extension by which a resource of this type belongs to the case."""
@@ -48,7 +50,7 @@ class Made:
 
 def resources(plan: Raw, person: Person, find: Find) -> tuple[Raw, Made]:
     """The draft CarePlan, and what it consists of. Raises NotSupported for what a template says that is not served, NotFound."""
-    url, key, made = _url(plan), _key(plan, person.patient, person.episode), Made()
+    url, key, made = _url(plan), _key(plan, person.patient, person.episode, person.opening), Made()
     _goals(plan, person, key, made)
     _actions(plan, person, key, made, _within(plan, find), 0)
     care_plan = {
@@ -71,17 +73,17 @@ def resources(plan: Raw, person: Person, find: Find) -> tuple[Raw, Made]:
     return _whole(care_plan), made
 
 
-def plan_id(plan: Raw, patient: str, episode: str | None) -> str:
-    """The id of the CarePlan that this template makes for the patient in the episode."""
-    return _id(_key(plan, patient, episode), "plan")
+def plan_id(plan: Raw, patient: str, episode: str | None, opening: int = 1) -> str:
+    """The id of the CarePlan that this template makes for the patient in the episode, since it was opened for that time."""
+    return _id(_key(plan, patient, episode, opening), "plan")
 
 
 def _url(plan: Raw) -> str:
     return str(plan.get("url") or f"{BASE}/PlanDefinition/{plan['id']}")
 
 
-def _key(plan: Raw, patient: str, episode: str | None) -> str:
-    return f"{_url(plan)}#{patient}#{episode or ''}"
+def _key(plan: Raw, patient: str, episode: str | None, opening: int) -> str:
+    return f"{_url(plan)}#{patient}#{episode or ''}{f'#{opening}' if opening > 1 else ''}"
 
 
 def _within(plan: Raw, find: Find) -> Find:

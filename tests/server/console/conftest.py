@@ -59,6 +59,12 @@ def unplanned(repository):
     return _until(repository, "2025-04-22T10:00", lambda plan: plan)
 
 
+@pytest.fixture
+def closed(repository):
+    """The same case, an hour after it was closed."""
+    return _until(repository, "2025-10-24T12:00", lambda plan: plan)
+
+
 def _until_the_plan(repository, change):
     return _until(repository, "2025-04-22T10:30", change)
 
@@ -117,9 +123,10 @@ def dana(stranger, repository):
     return sign_in
 
 
-def form_of(html):
+def form_of(html, start='class="sheet"'):
     """What a browser would send of the page's form, untouched."""
-    html = html[html.index('class="sheet"') :]
+    html = html[html.index(start) :]
+    html = html[: html.index("</form>")]
     found = {}
     for name, value in re.findall(r'<input(?: type="hidden")?[^>]*?name="([^"]*)"[^>]*?value="([^"]*)"(?![^>]*checkbox)', html):
         found[unescape(name)] = unescape(value)

@@ -45,6 +45,9 @@ def test_an_authorisation_is_asked_for_denied_and_appealed_by_forms(stranger, pa
     answer = stranger.post(f"{page}/insurance", **asked)
     assert (answer.status_code, answer.location) == (303, f"{page}#insurance")
     waits = forms(section(stranger, page), "answer_authorisation")[0]
+    for strange in ({"status": "cancelled"}, {}):
+        assert stranger.post(f"{page}/insurance", **waits, **strange).status_code == 400
+    assert read(repository, "authorisation", waits["of"].partition("/")[2]).fields["status"] == "requested"
     denial = {"status": "denied", "denial_reason": "Kanarifugl is not covered"}
     assert stranger.post(f"{page}/insurance", **waits, **denial).status_code == 303
     assert "number AUTH-7783, until 22 Oct 2025, asked for again: denied" in words(section(stranger, page))

@@ -1,10 +1,17 @@
 """A plan worked on in the console: what a draft lacks, its services, its options, and changes while it is in force."""
 
+import re
+
 import pytest
 
 from adapter.casework.desk import Actor, Desk
+from adapter.casework.facts import facts_of
 from adapter.casework.records import put, read
+from server.console import plan
 from tests.server.console.conftest import ORIGIN, form_of, send, words
+
+_NO_STARTS = (["2030-01-07T09:00"], ["xT", "2030-01-07T09:00"], ["9999-12-31T23:00"] * 2)
+_NO_MINUTES = ("²", "0", "1441", "9" * 12, "an hour")
 
 
 def _plan(repository, status):
@@ -57,6 +64,23 @@ def test_every_service_is_arranged_at_once_and_an_old_page_changes_nothing(stran
     answer = stranger.client.post(path, data=late, headers=ORIGIN)
     assert answer.status_code == 412
     assert read(repository, "planned_service", therapy.partition("/")[2]).version == kept.version
+
+
+def test_a_page_that_is_kept_as_it_is_decides_nothing_anew(stranger, drafting, draft, repository):
+    """P-09"""
+    services = read(repository, "plan", draft).fields["services"]
+    desk, ids = _desk(stranger, repository), [each.partition("/")[2] for each in services]
+    said = read(repository, "planned_service", ids[0]).fields
+    lines = {**said["medical_necessity"], "rationale": "Kanarifugl cannot walk,\nor not far "}
+    put(desk, "planned_service", ids[0], {**said, "medical_necessity": lines})
+    undecided = read(repository, "planned_service", ids[1]).fields
+    put(desk, "planned_service", ids[1], {name: value for name, value in undecided.items() if name != "medical_necessity"})
+    before = {id: read(repository, "planned_service", id).version for id in ids}
+    form = form_of(stranger.get(f"/cases/{drafting}/plan").text, 'class="arrange"')
+    assert {name for name in form if name.startswith("version:")} == {f"version:{each}" for each in services}
+    sent = {name: value.replace("\n", "\r\n") for name, value in form.items()}
+    assert stranger.client.post(f"/cases/{drafting}/plan/{draft}/services", data=sent, headers=ORIGIN).status_code == 303
+    assert {id: read(repository, "planned_service", id).version for id in ids} == before
 
 
 def test_what_is_left_out_of_a_draft_stays_in_the_record_of_the_case(stranger, drafting, draft, repository):
@@ -142,8 +166,39 @@ def test_a_change_made_of_an_older_version_of_the_plan_is_not_carried_out(strang
     opened = form_of(stranger.get(f"{path}/change?proposed_at={at}".replace("+", "%2B")).text)
     desk, now = _desk(stranger, repository), read(repository, "plan", in_force)
     put(desk, "plan", in_force, {**now.fields, "title": "Theirs"})
-    assert stranger.client.post(f"{path}/change", data=opened | {"title": "Mine"}, headers=ORIGIN).status_code == 412
-    assert read(repository, "plan", in_force).fields["title"] == "Theirs"
+    overtaken = stranger.client.post(
+        f"{path}/change", data=opened | {"medical_necessity.summary": "Mine", "reason": "Kanarifugl: a ride"}, headers=ORIGIN
+    )
+    assert overtaken.status_code == 412
+    kept = form_of(overtaken.text)
+    assert (kept["title"], kept["medical_necessity.summary"], kept["reason"]) == ("Theirs", "Mine", "Kanarifugl: a ride")
+    assert read(repository, "plan", in_force).fields["medical_necessity"] == now.fields["medical_necessity"]
+    assert stranger.client.post(f"{path}/change", data=kept, headers=ORIGIN).status_code == 303
+    after = read(repository, "plan", in_force).fields
+    assert (after["title"], after["medical_necessity"]["summary"]) == ("Theirs", "Mine")
+
+
+def test_what_is_emptied_on_the_form_of_a_change_is_taken_out_of_the_plan(stranger, halfway, in_force, repository):
+    """P-19"""
+    at = _proposed(stranger, repository, halfway, in_force, "minor")
+    path = f"/cases/{halfway}/plan/{in_force}/adjustments"
+    stranger.post(f"{path}/answer", proposed_at=at, word="accepted")
+    assert read(repository, "plan", in_force).fields["services"]
+    answer = send(stranger, f"{path}/change?proposed_at={at}".replace("+", "%2B"), services=[])
+    assert answer.status_code == 303, words(answer.text)[:600]
+    after = read(repository, "plan", in_force).fields
+    assert "services" not in after
+    assert {"op": "remove", "path": "services"} in after["adjustments"][-1]["changes"]
+
+
+def test_a_change_that_is_sent_twice_is_proposed_once(stranger, halfway, in_force, repository):
+    page = stranger.get(f"/cases/{halfway}/plan").text
+    [request] = re.findall(r'name="request_id" value="([^"]+)"', page)
+    for _ in range(2):
+        path = f"/cases/{halfway}/plan/{in_force}/adjustments"
+        assert stranger.post(path, reason="barrier", severity="minor", request_id=request).status_code == 303
+    assert len(read(repository, "plan", in_force).fields["adjustments"]) == 1
+    assert request not in stranger.get(f"/cases/{halfway}/plan").text
 
 
 def test_a_major_change_is_drafted_as_a_new_plan_while_the_old_one_stays_in_force(stranger, halfway, in_force, repository):
@@ -168,10 +223,45 @@ def test_the_sessions_of_a_service_are_booked_from_its_plan(stranger, halfway, i
     path = f"/cases/{halfway}/services/{service}/sessions"
     text = stranger.text(path)
     assert "Session 2 of the first week" in text
-    wrong = stranger.post(path, first=["2030-01-07T09:00"], minutes="60")
-    assert wrong.status_code == 400
-    assert "Nothing was booked" in words(wrong.text)
-    booked = stranger.post(path, first=["2030-01-07T09:00", "2030-01-09T09:00"], minutes="60")
+    right = ["2030-01-07T09:00", "2030-01-09T09:00"]
+    for first, minutes in (*((each, "60") for each in _NO_STARTS), *((right, each) for each in _NO_MINUTES)):
+        wrong = stranger.post(path, first=first, minutes=minutes)
+        assert wrong.status_code == 400, (first, minutes)
+        assert "Nothing was booked" in words(wrong.text)
+    booked = stranger.post(path, first=right, minutes="60")
     assert (booked.status_code, booked.location) == (303, f"/cases/{halfway}"), words(booked.text)[:400]
     starts = [each.record["start"] for each in repository.scan("Appointment") if f"ServiceRequest/{service}" in each.record["services"]]
     assert [start for start in sorted(starts) if start > "2030"] == [f"2030-01-{day}T09:00:00.000Z" for day in ("07", "09", "14", "16")]
+
+
+def test_as_many_starts_are_asked_for_as_a_period_has_sessions(stranger, halfway, in_force, repository):
+    service = read(repository, "plan", in_force).fields["services"][0].partition("/")[2]
+    desk, fields = _desk(stranger, repository), read(repository, "planned_service", service).fields
+    timing = {"start": "2030-01-07", "frequency": 14, "period": 1, "period_unit": "wk", "count": 28}
+    put(desk, "planned_service", service, {**fields, "timing": timing})
+    assert stranger.get(f"/cases/{halfway}/services/{service}/sessions").text.count('name="first"') == 14
+
+
+def test_a_version_that_no_page_sent_changes_nothing(stranger, drafting, draft, repository):
+    service = read(repository, "plan", draft).fields["services"][0]
+    for strange in ("²", "9" * 5000):
+        sent = {f"version:{service}": strange, f"necessity:{service}": "not_necessary"}
+        answer = stranger.client.post(f"/cases/{drafting}/plan/{draft}/services", data=sent, headers=ORIGIN)
+        assert answer.status_code == 303
+        assert stranger.post(f"/records/plan/{draft}/edit", version=strange, title="Mine").status_code == 400
+    assert read(repository, "planned_service", service.partition("/")[2]).fields["medical_necessity"]["determination"] == "necessary"
+
+
+def test_the_version_that_a_draft_sends_is_the_one_that_it_shows(stranger, drafting, draft, repository, monkeypatch):
+    service = read(repository, "plan", draft).fields["services"][0]
+    desk, id = _desk(stranger, repository), service.partition("/")[2]
+
+    def overtaken(*asked):
+        found = facts_of(*asked)
+        put(desk, "planned_service", id, {**read(repository, "planned_service", id).fields, "description": "Kanarifugl: theirs"})
+        return found
+
+    monkeypatch.setattr(plan, "facts_of", overtaken)
+    page = stranger.get(f"/cases/{drafting}/plan").text
+    assert form_of(page, 'class="arrange"')[f"version:{service}"] == str(read(repository, "planned_service", id).version)
+    assert "Kanarifugl: theirs" in words(page)

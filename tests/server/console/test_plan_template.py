@@ -1,12 +1,13 @@
 """A plan template in the console: what fits, what it would make, the draft that it makes, and what it leaves alone."""
 
 import json
+import re
 
 import pytest
 
 from adapter.care import template
 from adapter.casework.desk import Actor, Desk
-from adapter.casework.records import put, read
+from adapter.casework.records import put, read, save
 from tests.server.console.conftest import words
 
 NAME = "brain_injury_rehabilitation"
@@ -102,6 +103,49 @@ def test_its_goals_and_services_join_a_draft_that_was_begun_otherwise(stranger, 
     assert after["goals"][: len(before["goals"])] == before["goals"]
     assert (len(after["goals"]) - len(before["goals"]), len(after["services"]) - len(before["services"])) == (4, 5)
     assert any(NAME.replace("_", "-") in url for url in after["templates"])
+
+
+def _links(page):
+    return re.findall(r'href="([^"]+)"', page)
+
+
+def test_a_reopened_case_gets_a_new_plan_by_the_links_of_its_pages(stranger, closed, dana, repository):
+    """TR-23"""
+    dana()
+    assert "This plan is over" in stranger.text(f"/cases/{closed}/plan")
+    assert stranger.post(f"/cases/{closed}/go", way="TR-23", request_id="r").status_code == 303
+    first = {stored.id for stored in repository.scan("CarePlan")}
+    for page in (f"/cases/{closed}", f"/cases/{closed}/plan"):
+        found = _links(stranger.get(page).text)
+        assert {f"/cases/{closed}/plan/templates", f"/records/plan/new?case={closed}"} <= set(found)
+    assert _path(closed) in _links(stranger.get(f"/cases/{closed}/plan/templates").text)
+    assert "Make the draft" in stranger.text(_path(closed))
+    assert stranger.post(_path(closed), start="2025-11-03").status_code == 303
+    assert _draft(repository).id not in first
+    assert "Before it is put into force" in stranger.text(f"/cases/{closed}/plan")
+
+
+def test_a_template_s_plan_of_a_case_that_was_closed_since_stays_and_another_is_made(stranger, unplanned, dana, repository):
+    """TR-23"""
+    dana()
+    assert stranger.post(_path(unplanned), start="2025-05-01").status_code == 303
+    first = _draft(repository)
+    desk = Desk(repository, Actor(stranger.client.get_cookie("casebridge_actor").value), repository.clock)
+    put(desk, "plan", first.id, {**first.record, "status": "revoked"})
+    refused = stranger.post(_path(unplanned), start="2025-05-01")
+    assert refused.status_code == 409
+    assert "no draft any more" in words(refused.text)
+    case = read(repository, "case", unplanned).fields
+    last = case["status_history"][-1]
+    end, again = "2025-04-20T09:00:00Z", "2025-04-21T09:00:00Z"
+    over = {"step": "closed", "status": "finished", "period": {"start": end, "end": again}}
+    first_time = {**last, "period": {**last["period"], "end": end}}
+    history = [*case["status_history"][:-1], first_time, over, {**last, "period": {"start": again}}]
+    save(repository, "case", unplanned, {**case, "status_history": history})
+    assert stranger.post(_path(unplanned), start="2025-05-01").status_code == 303
+    second = _draft(repository)
+    assert second.id != first.id
+    assert not {*second.record["goals"], *second.record["services"]} & {*first.record["goals"], *first.record["services"]}
 
 
 def test_a_plan_in_force_is_not_changed_by_a_template(stranger, halfway, dana, repository):

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from adapter.store.repository import Repository
+
 from ..fhir import assert_outcome, patient
 
 BASE = "https://hospital.example"
@@ -116,6 +118,35 @@ class TestAPlan:
         assert (second["status"], "goal" in second) == ("active", False)
         assert len(second["activity"]) == len(first["activity"]) + 1
         assert read(fhir, f"Goal/{goal['id']}")["description"] == {"text": "Kanarifugl dances"}
+
+    def test_what_somebody_changes_while_it_is_applied_stays_too(self, fhir, monkeypatch):
+        goal = read(fhir, applied(fhir)["goal"][0]["reference"])
+        fhir.put(template(version="2", goal=[template()["goal"][0] | {"description": {"text": "Kanarifugl runs"}}]))
+        theirs, find = {**goal, "description": {"text": "Kanarifugl dances"}}, Repository.find
+
+        def overtaken(repository, type, id):
+            found = find(repository, type, id)
+            if id == goal["id"]:
+                monkeypatch.undo()
+                fhir.put(theirs)
+            return found
+
+        monkeypatch.setattr(Repository, "find", overtaken)
+        applied(fhir)
+        assert read(fhir, f"Goal/{goal['id']}")["description"] == {"text": "Kanarifugl dances"}
+
+    def test_what_others_said_of_a_resource_as_a_whole_outlives_the_template_s_next_version(self, fhir):
+        goal = read(fhir, applied(fhir)["goal"][0]["reference"])
+        label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
+        tag, profile = {"system": f"{BASE}/tags", "code": "pilot"}, f"{BASE}/StructureDefinition/goal"
+        said = {"profile": [profile], "security": [label], "tag": [*goal["meta"]["tag"], tag]}
+        assert fhir.put({**goal, "meta": said}).status_code == 200
+        fhir.put(template(version="2", goal=[template()["goal"][0] | {"description": {"text": "Kanarifugl runs"}}]))
+        after = read(fhir, applied(fhir)["goal"][0]["reference"])
+        assert after["description"] == {"text": "Kanarifugl runs"}
+        assert (after["meta"]["profile"], after["meta"]["security"]) == ([profile], [label])
+        assert tag in after["meta"]["tag"]
+        assert len(after["meta"]["tag"]) == 2
 
     def test_what_somebody_deleted_stays_deleted(self, fhir):
         first = applied(fhir)

@@ -86,6 +86,33 @@ def test_where_two_fit_it_is_neither(fhir, match):
     assert_outcome(match(person("1"), coverage("m-2")), 422, "processing")
 
 
+def named(*given, **more):
+    return person(**more) | {"name": [{"family": "Kanarifugl", "given": [*given]}]}
+
+
+def test_a_twin_who_is_not_here_is_not_the_one_who_is(fhir, match):
+    """Who is covered by one contract has its number, and maybe the family's first name in the second place."""
+    fhir.put(named("Alma", "Maria", id="river"))
+    for given in (["Anna"], ["Anna", "Maria"], ["Maria Anna"]):
+        assert_outcome(match(named(*given, id="x"), coverage(beneficiary="x")), 422, "processing")
+    for given in (["ALMA"], ["Alma M."], ["Álma", "Anna"], []):
+        assert told(match(named(*given, id="x"), coverage(beneficiary="x"))) == "river"
+
+
+def test_a_coverage_of_another_dependent_is_another(fhir, match):
+    fhir.put({**coverage(subscriberId="1", dependent="01"), "id": "c"})
+    assert_outcome(match(person("another"), coverage(subscriberId="1", dependent="02")), 422, "processing")
+    for same in ({"dependent": "01"}, {}):
+        assert told(match(person("another"), coverage(subscriberId="1", **same))) == "river"
+
+
+def test_of_two_who_were_joined_it_is_who_is_left(fhir, match):
+    fhir.put(person(id="former"))
+    assert_outcome(match(person(), OTHERS), 422, "processing")
+    fhir.put(person(id="former", active=False, link=[{"other": {"reference": "Patient/river"}, "type": "replaced-by"}]))
+    assert told(match(person(), OTHERS)) == "river"
+
+
 def test_a_consent_that_allows_nothing_is_refused(match):
     consent = {
         "resourceType": "Consent",
@@ -94,11 +121,29 @@ def test_a_consent_that_allows_nothing_is_refused(match):
         "category": [{"text": "sharing"}],
         "policyRule": {"text": "opt-in"},
     }
-    assert told(match(person(), coverage(), Consent=consent)) == "river"
-    for refused in ({**consent, "status": "inactive"}, {**consent, "provision": {"type": "deny"}}):
+    in_force = ({}, {"provision": {"period": {"start": "2025-01-01"}}}, {"provision": {"period": {"end": "2100-01-01"}}})
+    for more in in_force:
+        assert told(match(person(), coverage(), Consent={**consent, **more})) == "river"
+    over, coming = {"start": "2024-01-01", "end": "2025-01-01"}, {"start": "2100-01-01"}
+    provisions = ({"type": "deny"}, {"type": "permit", "period": over}, {"period": coming})
+    for refused in ({**consent, "status": "inactive"}, *({**consent, "provision": provision} for provision in provisions)):
         assert assert_outcome(match(person(), coverage(), Consent=refused), 422, "processing")["expression"] == ["Consent"]
 
 
 def test_both_resources_are_needed(fhir):
     body = {"resourceType": "Parameters", "parameter": [{"name": "MemberPatient", "resource": person()}]}
     assert_outcome(fhir.send("POST", "Patient/$member-match", body), 400, "invalid")
+
+
+CONSENT = {"resourceType": "Consent", "status": "active", "scope": {"text": "privacy"}, "category": [{"text": "sharing"}]}
+BROKEN = {
+    "MemberPatient": [person() | {"name": "Kanarifugl"}, person() | {"name": ["Kanarifugl"]}, person() | {"identifier": [1]}],
+    "CoverageToMatch": [coverage(subscriberId=["1"]), coverage() | {"identifier": {"value": "1"}}, {"resourceType": "Coverage"}],
+    "Consent": [CONSENT | {"provision": ["deny"]}, CONSENT | {"provision": {"period": "2025"}}, CONSENT | {"status": {}}],
+}
+
+
+@pytest.mark.parametrize(("name", "broken"), [(name, raw) for name, several in BROKEN.items() for raw in several])
+def test_a_resource_that_is_malformed_is_refused(match, name, broken):
+    given = {"MemberPatient": person(), "CoverageToMatch": coverage(), name: broken}
+    assert_outcome(match(given.pop("MemberPatient"), given.pop("CoverageToMatch"), **given), 400, "invalid")
