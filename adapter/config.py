@@ -46,14 +46,16 @@ class Settings:
     care: Path | None = None
     """The folder of the site's own care knowledge: models/, instruments/, templates/ (docs/care.md)."""
     exports: Path | None = None
-    """The folder for the files of exports, which all servers and workers of a site share; None for that in `home`."""
+    """The folder for the files of exports, which all servers and workers of a site share, a folder in it for each database; None for
+    that in `home`."""
     key: str | None = field(default=None, repr=False)
     """What the secrets of subscriptions are derived from; None for the key in `home`."""
+    site: frozenset[str] = frozenset()
+    """What the organisation that keeps the data goes by, such as Organization/city: consents may name it as their custodian."""
 
-    @property
-    def export_folder(self) -> Path:
-        """Where the files of exports are."""
-        return self.exports or self.home / "exports"
+    def export_folder(self, database: str) -> Path:
+        """Where the files of this database's exports are; the address of a MongoDB may name another one than `database` here."""
+        return (self.exports or self.home / "exports") / database
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> "Settings":
@@ -72,6 +74,7 @@ class Settings:
             care=care_folder(env),
             exports=Path(folder) if (folder := env.get("CASEBRIDGE_EXPORTS")) else None,
             key=env.get("CASEBRIDGE_KEY") or None,
+            site=_organisations(env, "CASEBRIDGE_SITE"),
         )
 
 
@@ -86,3 +89,10 @@ def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text):
         raise Invalid(f"{name} is a number of seconds greater than 0.")
     return float(text)
+
+
+def _organisations(env: Mapping[str, str], name: str) -> frozenset[str]:
+    named = env.get(name, "").split()
+    if not all(re.fullmatch(r"Organization/[A-Za-z0-9.-]{1,64}", each) for each in named):
+        raise Invalid(f"{name} is such as Organization/city; several with space between.")
+    return frozenset(named)

@@ -56,7 +56,7 @@ def create_app(
     """
     app = flask.Flask("casebridge", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_body)
-    exported = exports or Settings.from_env().export_folder
+    exported = exports or Settings.from_env().export_folder(repository.database.name)
     answer = endpoint(repository, exported, cors=bool(origins), integrity=integrity, gated=gate is not None)
 
     def fhir(environ: front.Environ, address: str, path: str) -> Reply:
@@ -67,9 +67,7 @@ def create_app(
         principal = gate.principal(environ, path) if gate else None
         request = _request(environ, base, path, max_body, integrity, handling, subscribers)
         if gate and principal:
-            request = replace(
-                request, grant=principal.grant, asker=principal.name, acts_as=principal.fhir_user, sight=gate.sight(principal)
-            )
+            request = replace(request, grant=principal.grant, asker=principal.name, acts_as=principal.acts_as, sight=gate.sight(principal))
         return _reply(answer(request), base, headers.pretty(request))
 
     metrics = Metrics()

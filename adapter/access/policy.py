@@ -19,6 +19,8 @@ from adapter.config import care_folder
 from adapter.errors import Forbidden, Invalid
 
 ANY = "*"
+# Who somebody is and whether they are a supervisor is read from these: they are written only by whose policy names them.
+_STANDING = frozenset(("Practitioner", "PractitionerRole"))
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +53,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     by_target: tuple[str, ...] = ()
     """Types that are seen where all that they are about is: Provenance."""
     writes: tuple[str, ...] = ()
-    """The types that may be written, as far as they are seen whole; `*` for all."""
+    """The types that may be written, as far as they are seen whole; `*` for all but those by which people have their standing."""
 
     def view(self, type: str) -> View | None:
         """What of a patient's resources of a type is seen; None for nothing."""
@@ -60,7 +62,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def may_write(self, type: str) -> bool:
         """Whether resources of the type may be written."""
         view = self.view(type)
-        return (type in self.writes or ANY in self.writes) and not (view and view.withheld)
+        named = type in self.writes or (ANY in self.writes and type not in _STANDING)
+        return named and not (view and view.withheld)
 
     @property
     def allowed(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ narrative or free text alone, is not recognised: whoever writes such a text labe
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -71,6 +71,13 @@ def _by_questionnaire() -> MappingProxyType[str, frozenset[str]]:
 def of_label(coding: Raw) -> frozenset[str]:
     """The categories that a security label means; none where its meaning is not known here."""
     return _of_code(coding.get("system"), coding.get("code"))
+
+
+def security(several: Iterable[Raw]) -> list[Raw]:
+    """The security labels of what says all that these resources say: restricted, and one for each category that they belong to."""
+    found = frozenset[str]().union(*map(labels, several))
+    marks = [{"system": ACT_CODE, "code": row["labels"][0]} for row in _read() if row["id"] in found]
+    return [{"system": CONFIDENTIALITY, "code": "R"}, *marks]
 
 
 def labels(raw: Raw) -> frozenset[str]:

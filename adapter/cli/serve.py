@@ -41,7 +41,8 @@ def serve(host: str, port: int, threads: int, auth: bool) -> None:
       CASEBRIDGE_URL=https://fhir.example casebridge serve --auth
 
     With --auth programs need an access token and people log in (docs/security.md); without, nobody is asked who they are, and it
-    listens on this machine alone. To listen beyond it, it has to be known by an address with https, CASEBRIDGE_URL.
+    listens on this machine alone. To listen beyond it, it has to be known by an address with https, CASEBRIDGE_URL. CASEBRIDGE_SITE names
+    what the organisation that keeps the data goes by, such as Organization/city: consents may name it as their custodian.
 
     CASEBRIDGE_ORIGINS names the origins (space between) whose web pages may use it; CASEBRIDGE_INTEGRITY=on refuses writes that leave
     references to what is not here. CASEBRIDGE_HANDLING=lenient leaves search parameters that are not known out, instead of refusing them.
@@ -69,6 +70,7 @@ def serve(host: str, port: int, threads: int, auth: bool) -> None:
         from adapter.sync.workers.worker import offer_by
         from server import create_app, listen
 
+        folder = settings.export_folder(opened.database.name)
         app = create_app(
             opened,
             origins=settings.origins,
@@ -77,12 +79,12 @@ def serve(host: str, port: int, threads: int, auth: bool) -> None:
             url=settings.url,
             subscribers=settings.subscribers,
             plans=settings.home / "plans",
-            gate=_gate(opened) if auth else None,
-            exports=settings.export_folder,
+            gate=_gate(opened, settings) if auth else None,
+            exports=folder,
         )
         publish(opened)
         offer = offer_by(settings.workers, opened.database.name) if settings.workers else None
-        exports = exporting(opened, settings.export_folder, offer=offer)
+        exports = exporting(opened, folder, offer=offer)
         with delivering(opened, site(settings)), watching(opened), exports, listen(app, host, port, threads=threads, gated=auth) as server:
             at = f"http://{host}:{server.port}"
             asked = "Everybody is asked who they are." if auth else "Nobody is asked who they are: for this machine alone."
@@ -91,7 +93,7 @@ def serve(host: str, port: int, threads: int, auth: bool) -> None:
     say("Stopped.")
 
 
-def _gate(opened: Repository) -> "Gate":
+def _gate(opened: Repository, settings: Settings) -> "Gate":
     from server.auth.gate import Gate
 
-    return Gate(opened, keys_named(_ISSUER), fetch)
+    return Gate(opened, keys_named(_ISSUER), fetch, site=settings.site)

@@ -65,3 +65,9 @@ def spans(value: Any) -> Span | None:
         parts.append(spans(repeat.get("boundsPeriod")))
     found = [part for part in parts if part]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def covers(period: Any, moment: datetime) -> bool:
+    """Whether a moment is in a Period. One that says nothing, or is not there, covers all time."""
+    found = spans(period)
+    return found is None or found[0] <= moment < found[1]

@@ -19,11 +19,24 @@ _PATH = f"fhir.index.{WHOSE}"
 
 def follow(database: Database[Document], changes: Sequence[tuple[Stored, Sequence[str]]], session: ClientSession) -> None:
     """Write what changes did to the versions before: of each, the version that was replaced, in the history by now, and whose it is now."""
+    _write(database, [(old.reference, old.version, now) for old, now in changes if differs(old, now)], session)
+
+
+def renew(database: Database[Document], stored: Stored, now: Sequence[str], session: ClientSession) -> None:
+    """Write what it does to the versions before that a current version is found to be these owners'."""
+    _write(database, [(stored.reference, stored.version - 1, now)], session)
+
+
+def differs(stored: Stored, now: Sequence[str]) -> bool:
+    """Whether these entries tell another owner or category than those that a version is stored with."""
+    return sorted(stored.whose) != sorted(now)
+
+
+def _write(database: Database[Document], past: Sequence[tuple[str, int, Sequence[str]]], session: ClientSession) -> None:
+    """Let the past follow: of each resource the reference, the newest version of its past, and whose it is now."""
     writes = []
-    for old, now in changes:
-        if sorted(old.whose) == sorted(now):
-            continue
-        ids = [f"{old.reference}/{version}" for version in range(1, old.version + 1)]
+    for reference, newest, now in past:
+        ids = [f"{reference}/{version}" for version in range(1, newest + 1)]
         for document in database["history"].find({"_id": {"$in": ids}}, {_PATH: 1}, session=session):
             before = document["fhir"].get("index", {}).get(WHOSE, ()) if "fhir" in document else ()
             writes.append(UpdateOne({"_id": document["_id"]}, {"$set": {_PATH: followed(before, now)}}))

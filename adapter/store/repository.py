@@ -283,15 +283,23 @@ class Repository:
             session.with_transaction(drop)
 
     def reindex(self, stored: Stored) -> None:
-        """Write a resource's search index anew, and its card. Raises VersionConflict where it is no longer at this version."""
+        """Write a resource's search index anew, its card, and who may see its past. Raises VersionConflict where it is no longer at this
+        version."""
         # Nothing else of it: links and outbox may be others by now at the same version.
-        now = UpdateOne({"_id": stored.id, "fhir.version": stored.version}, {"$set": {"fhir.index": indexed(stored)}})
+        entries = indexed(stored)
+        now = UpdateOne({"_id": stored.id, "fhir.version": stored.version}, {"$set": {"fhir.index": entries}})
+        whose = entries.get(index.WHOSE, ())
+        # What was nobody's has a past of nobody's, which stays so.
+        moved = bool(stored.whose) and past.differs(stored, whose)
 
         def renew(session: ClientSession) -> None:
             self._write(stored.type, [now], session)
-            cards.renew(self.database, stored, session)
+            if moved:
+                past.renew(self.database, stored, whose, session)
+            if stored.type in cards.TYPES:
+                cards.renew(self.database, stored, session)
 
-        if stored.type not in cards.TYPES:
+        if stored.type not in cards.TYPES and not moved:
             self._write(stored.type, [now])
             return
         with self._in_session() as session:

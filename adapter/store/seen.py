@@ -11,14 +11,17 @@ from adapter.access.whose import PATIENT
 from adapter.errors import Forbidden, VersionConflict
 from adapter.fhir import references
 from adapter.fhir.resource import dumps
+from adapter.store import subscriptions
 from adapter.store.documents import Change, Document, Stored
 from adapter.store.faces import Faces
 from adapter.store.index import WHOSE
 from adapter.store.repository import Also, Repository
-from adapter.store.sight import Sight
+from adapter.store.sight import Sight, targets
 from adapter.store.sighted import SightedDatabase
 
 _CASE = "EpisodeOfCare"
+# What is nobody's and tells of other resources, and by which element.
+_TELLING = {"AuditEvent": "entity", "Provenance": "target"}
 
 
 def seen_by(repository: Repository, sight: Sight) -> Repository:
@@ -42,14 +45,18 @@ class _Seen(Repository):
 
     def commit(self, changes: Sequence[Change], *, also: Also | None = None) -> list[Stored]:
         """Carry out changes of what may be seen. Raises Forbidden for others, whether what they would change is there or not."""
+        new, beside = _new(changes), {f"{change.type}/{change.id}" for change in changes}
         for type in {change.type for change in changes}:
-            self._check(type, [change for change in changes if change.type == type], _new(changes))
+            self._check(type, [change for change in changes if change.type == type], new, beside)
         cases = {id for change in changes for id in _cases(change)} - {change.id for change in changes if change.type == _CASE}
         if len(self.rows(_CASE, cases)) < len(cases):
             raise Forbidden("What is written names a case that is not seen, or is not here.")
         return self._whole.commit(changes, also=also)
 
-    def _check(self, type: str, changes: Sequence[Change], new: frozenset[str]) -> None:
+    def _check(self, type: str, changes: Sequence[Change], new: frozenset[str], beside: set[str]) -> None:
+        if type == subscriptions.TYPE:
+            # Its notifications are read from the whole store, when nobody's sight is at hand any more.
+            raise Forbidden("Who does not see everything is told of nothing here.")
         if not self._sight.policy.may_write(type):
             raise Forbidden(f"This role does not write a {type}.")
         if any(change.put and change.expect == 0 for change in changes):
@@ -57,9 +64,9 @@ class _Seen(Repository):
         known = self.find_many(type, [change.id for change in changes if change.expect])
         if any(change.expect and change.id not in known for change in changes):
             raise VersionConflict(f"This {type} is not at the version that the change was made against.")
-        made = [document for change in changes if change.raw is not None and (document := _candidate(change, new))]
+        made = [document for change in changes if change.raw is not None and (document := _candidate(change, new, beside))]
         if len(self._sight.seen(type, made)) < len(made):
-            raise Forbidden(f"A {type} of a patient who is not seen is not written.")
+            raise Forbidden(f"A {type} of a patient who is not seen, or of nobody, is not written.")
 
 
 def _new(changes: Sequence[Change]) -> frozenset[str]:
@@ -73,11 +80,17 @@ def _cases(change: Change) -> set[str]:
     return {target[1] for target in named if target and target[0] == _CASE}
 
 
-def _candidate(change: Change, new: frozenset[str]) -> Document | None:
-    """A resource that is written, to be judged as if it were stored; None for what is nobody's, or of patients who are new."""
+def _candidate(change: Change, new: frozenset[str], beside: set[str]) -> Document | None:
+    """A resource that is written, to be judged as if it were stored; None for what is of patients who are new, and for what tells of
+    nothing but resources that are written `beside` it, each judged by itself."""
     raw = {**(change.raw or {}), "id": change.id}
     entries = whose.entries(raw)
-    if whose.read(entries).keys() <= new:
+    if entries and whose.read(entries).keys() <= new:
         return None
+    if change.type in _TELLING:
+        told = {*targets(raw.get(_TELLING[change.type]))}
+        if told and told <= beside:
+            return None
+        raw[_TELLING[change.type]] = [{"reference": reference} for reference in sorted(told - beside)]
     face = {"type": change.type, "id": change.id, "version": 0, "updated": None, "raw": dumps(raw), "index": {WHOSE: entries}}
     return {"_id": change.id, "fhir": face}

@@ -2,7 +2,7 @@
 
 A condition is enough where a resource is one patient's and the consents are about types and sensitive categories: then whose it is, as the
 search index has it, says all. What needs more to be known (several owners, a category of the policy in the past, a consent about codes or
-dates, what is seen by its target) is read and judged, and the query is narrowed to the ids that passed.
+dates, what is seen by its target) is read and judged.
 """
 
 from collections import defaultdict
@@ -46,7 +46,7 @@ _FEW = 100
 
 @dataclass(frozen=True)
 class Narrowed:
-    """A filter that finds only what may be seen. `judged`: by documents as they were a moment ago, so it is to be made again afterwards."""
+    """A filter that finds only what may be seen; or, where it is to be `judged`, all of that and perhaps more."""
 
     filter: Document
     judged: bool = False
@@ -89,7 +89,7 @@ class Sight:
         if type in self.policy.open:
             return Narrowed(query)
         if type in self.policy.by_target or (self.policy.view(type) and whose.shared(type)):
-            return self._judged(collection, type, query)
+            return Narrowed(query, judged=True)
         view = self.policy.view(type)
         if view is None:
             return Narrowed(_NOTHING)
@@ -102,16 +102,12 @@ class Sight:
             return Narrowed(_NOTHING)
         within = {**query, OWNER: {"$all": owned} if len(owned) == 1 else {"$elemMatch": {"$in": owned}}}
         if any(each.by_content for each in found.values()) or (view.category and (past or _CATEGORY in query)):
-            return self._judged(collection, type, within)
+            return Narrowed(within, judged=True)
         if view.category:
             within[_CATEGORY] = {"$elemMatch": {"$in": [*view.category]}}
         if named is None and len(found) <= _FEW and query.get("fhir.deleted") is False and not {KEY, "_id"} & query.keys():
             within |= _led(type, found)
         return Narrowed(within)
-
-    def _judged(self, collection: Collection[Document], type: str, query: Document) -> Narrowed:
-        seen = self.seen(type, collection.find(query, JUDGED))
-        return Narrowed({**query, "_id": one_of(sorted(seen)) if seen else {"$in": []}}, judged=True)
 
     def _named(self, collection: Collection[Document], query: Document) -> set[str] | None:
         """The patients whose resources alone the query can find; None where these can be anybody's."""
@@ -151,9 +147,9 @@ class Sight:
 
     def _by_target(self, documents: list[Document]) -> set[Any]:
         """Those all of whose targets may be seen."""
-        targets = {document["_id"]: _targets(document) for document in documents}
+        told = {document["_id"]: {*targets(_lazily(document)().get("target"))} for document in documents}
         wanted: dict[str, set[str]] = defaultdict(set)
-        for reference in (each for several in targets.values() for each in several):
+        for reference in (each for several in told.values() for each in several):
             type, _, id = reference.partition("/")
             wanted[type].add(id)
         there = {
@@ -162,7 +158,7 @@ class Sight:
             if type and type not in self.policy.by_target
             for id in self.seen(type, by_id(self._database[type], sorted(ids), JUDGED))
         }
-        return {id for id, several in targets.items() if several and several <= there}
+        return {id for id, several in told.items() if several and several <= there}
 
 
 def sight_of(database: Database[Document], viewer: Viewer, moment: datetime, site: frozenset[str] = frozenset()) -> Sight:
@@ -211,13 +207,10 @@ def _content(type: str, labels: frozenset[str], document: Document, raw: Callabl
     return Content(type, labels, f"{type}/{row.id}", codes, care(row))
 
 
-def _targets(document: Document) -> set[str]:
-    """What a Provenance is about, as `Type/id`; an empty text for what is not here."""
-    return {*_references(_lazily(document)().get("target"))}
-
-
-def _references(targets: Any) -> Iterator[str]:
-    for target in targets if isinstance(targets, list) else ():
-        text = target.get("reference") if isinstance(target, dict) else None
+def targets(told: Any) -> Iterator[str]:
+    """Of what a Provenance or an AuditEvent tells, as `Type/id`, by its list of targets or entities; an empty text for what is not here."""
+    for target in told if isinstance(told, list) else ():
+        reference = target.get("what", target) if isinstance(target, dict) else None
+        text = reference.get("reference") if isinstance(reference, dict) else None
         found = split(text) if isinstance(text, str) else None
         yield f"{found[0]}/{found[1]}" if found else ""

@@ -2,16 +2,18 @@
 chain, include or history can find what is not to be seen. What is not read through here is not to be had at all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from adapter.errors import Forbidden
+from adapter.errors import Busy, Forbidden, TooLarge
 from adapter.fhir.resource import dumps, parse
 from adapter.store.documents import Document
+from adapter.store.filters import one_of
 from adapter.store.matching import matches
 from adapter.store.search_parameters import parameters, table
 from adapter.store.sight import JUDGED, Narrowed, Sight
@@ -21,7 +23,10 @@ HISTORY = "history"
 # finds but who asked for them.
 _PLAIN = frozenset(("claims", "state", "served_exports", "jobs"))
 _INDEX = "fhir.index."
-T = TypeVar("T")
+# So many documents are judged at a time, and so many at most where all of them have to be named to the database.
+_PIECE, _MOST = 100, 10_000
+# So often is computed anew what changed meanwhile.
+_TIMES = 5
 
 
 class SightedDatabase:
@@ -62,13 +67,10 @@ class SightedCollection:
 
     def find(self, filter: Document | None = None, projection: Document | None = None, **options: Any) -> Iterator[Document]:
         """The documents that are found and may be seen, as they may be seen."""
-        query, shown = self._query(filter), self._projection(projection)
-        if _bounded(query):
-            return map(self._told, self._few(query, shown, options))
-        narrowed = self._narrowed(query)
-        if not narrowed.judged:
-            return map(self._told, self._collection.find(narrowed.filter, shown, **options))
-        return map(self._told, self._asked(query, lambda query: [*self._collection.find(query, shown, **options)]))
+        narrowed, shown = self._narrowed(self._query(filter)), self._projection(projection)
+        if narrowed.judged:
+            return map(self._told, self._passed(narrowed.filter, shown, options))
+        return map(self._told, self._collection.find(narrowed.filter, shown, **options))
 
     def find_one(self, filter: Document, projection: Document | None = None, **options: Any) -> Document | None:
         """The first of them."""
@@ -76,44 +78,58 @@ class SightedCollection:
 
     def count_documents(self, filter: Document, **options: Any) -> int:
         """How many may be seen."""
-        query = self._query(filter)
-        if _bounded(query):
-            return len(self._few(query, {"_id": 1}, options))
-        return self._asked(query, lambda query: self._collection.count_documents(query, **options))
+        narrowed = self._narrowed(self._query(filter))
+        if narrowed.judged:
+            return sum(1 for _ in self._passed(narrowed.filter, {"_id": 1}, options))
+        return self._collection.count_documents(narrowed.filter, **options)
 
     def aggregate(self, pipeline: Sequence[Document], **options: Any) -> Iterator[Document]:
         """What a pipeline that begins with `$match` makes of what may be seen. Raises Forbidden for any other, and where elements are
-        withheld."""
+        withheld; TooLarge where more would have to be judged than is, and Busy where what may be seen keeps changing."""
         view = self._sight.policy.view(self.name)
         if not pipeline or "$match" not in pipeline[0] or (view and view.withheld):
             raise Forbidden("This is computed of more than may be seen.")
         match, rest = self._query(pipeline[0]["$match"]), pipeline[1:]
-        return iter(self._asked(match, lambda query: [*self._collection.aggregate([{"$match": query}, *rest], **options)]))
+        before = self._settled(match)
+        for _ in range(_TIMES):
+            found = [*self._collection.aggregate([{"$match": before.filter}, *rest], **options)]
+            now = self._settled(match) if before.judged else before
+            if now == before:
+                return iter(found)
+            before = now
+        raise Busy("What may be seen of this changed while it was computed, each time; try again.")
 
-    def _asked(self, query: Document, ask: Callable[[Document], T]) -> T:
-        """What is asked of the documents that may be seen; again, where somebody wrote what changes which these are."""
+    def _settled(self, query: Document) -> Narrowed:
+        """The filter that finds only what may be seen: where that is judged, by the ids that pass now."""
         narrowed = self._narrowed(query)
-        while True:
-            found = ask(narrowed.filter)
-            before, narrowed = narrowed, self._narrowed(query) if narrowed.judged else narrowed
-            if narrowed == before:
-                return found
+        if not narrowed.judged:
+            return narrowed
+        seen = [document["_id"] for document in self._passed(narrowed.filter, {"_id": 1}, {"limit": _MOST + 1})]
+        if len(seen) > _MOST:
+            raise TooLarge(f"This is computed of at most {_MOST} resources where each has to be judged by consents; ask for fewer.")
+        return Narrowed({**query, "_id": one_of(sorted(seen)) if seen else {"$in": []}}, judged=True)
+
+    def _passed(self, query: Document, projection: Document | None, options: Mapping[str, Any]) -> Iterator[Document]:
+        """What is found and may be seen: read in order and judged piece by piece, each as it was read, until there are enough."""
+        limit = options.get("limit") or None
+        more = {name: value for name, value in options.items() if name != "limit"}
+        wider = {**projection, **JUDGED, "_id": 1} if projection and any(projection.values()) else None
+        return islice(self._judged(iter(self._collection.find(query, wider, **more))), limit)
+
+    def _judged(self, found: Iterator[Document]) -> Iterator[Document]:
+        while piece := [*islice(found, _PIECE)]:
+            types = {document["fhir"]["type"] for document in piece}
+            seen = {id for type in types for id in self._sight.seen(type, [each for each in piece if each["fhir"]["type"] == type])}
+            yield from (document for document in piece if document["_id"] in seen)
 
     def _narrowed(self, query: Document) -> Narrowed:
+        """The filter that finds what may be seen; what is asked by id, of whatever type, is judged."""
+        if _bounded(query):
+            return Narrowed(query, judged=True)
         type = query.get("fhir.type") if self.name == HISTORY else self.name
         if not isinstance(type, str):
             raise Forbidden("The history of several types is asked one type after the other.")
         return self._sight.narrowed(self._collection, type, query, past=self.name == HISTORY)
-
-    def _few(self, query: Document, projection: Document | None, options: Mapping[str, Any]) -> list[Document]:
-        """What is found by id: read, and then judged, each as it was read."""
-        limit = options.get("limit") or None
-        more = {name: value for name, value in options.items() if name != "limit"}
-        wider = {**projection, **JUDGED} if projection and any(projection.values()) else None
-        found = [*self._collection.find(query, wider, **more)]
-        types = {document["fhir"]["type"] for document in found}
-        seen = {id for type in types for id in self._sight.seen(type, [each for each in found if each["fhir"]["type"] == type])}
-        return [document for document in found if document["_id"] in seen][:limit]
 
     def _told(self, document: Document) -> Document:
         """A document without the elements that are withheld."""

@@ -108,12 +108,15 @@ class Clients:
         self._change(id, jwks=jwks, jwks_url=jwks_url)
 
     def _change(self, id: str, **values: Any) -> None:
-        held = self._state.get("clients", id)
-        if held is None:
-            raise NotFound("There is no client of this id: `casebridge client list` shows those that there are.")
-        changed = replace(_read(id, held), **values)
-        check(changed)
-        self._state.put("clients", id, {**held, **_document(changed)})
+        """Change what is kept, and nothing that another changed meanwhile."""
+        while True:
+            held = self._state.get("clients", id)
+            if held is None:
+                raise NotFound("There is no client of this id: `casebridge client list` shows those that there are.")
+            changed = replace(_read(id, held), **values)
+            check(changed)
+            if self._state.swap("clients", id, held, {**held, **_document(changed)}):
+                return
 
 
 def check(client: Client) -> None:

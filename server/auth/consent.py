@@ -1,5 +1,6 @@
 """The pages by which an app is started, and a person lets it act for them. https://hl7.org/fhir/smart-app-launch/app-launch.html"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -52,19 +53,22 @@ class _Asked:
         return "patient" not in self.launch and (about or "launch/patient" in self.scope.split())
 
 
+Look = Callable[[Session], Repository]
+"""The record as far as the person of a session sees it: whom they do not see, they do not find here either."""
+
+
 class Apps:
     """Apps, and the people who use them."""
 
-    def __init__(self, repository: Repository, server: AuthorizationServer, sessions: Sessions) -> None:
-        self._repository, self._server, self._sessions, self._state = repository, server, sessions, server.tokens.state
+    def __init__(self, look: Look, server: AuthorizationServer, sessions: Sessions) -> None:
+        self._look, self._server, self._sessions, self._state = look, server, sessions, server.tokens.state
 
     def offered(self, patient: str) -> Any:
         """The apps that can be started for a patient."""
         session = self._session()
-        _check_reads(session.user)
-        self._repository.read("Patient", patient)
+        seen = self._read(session, patient)
         apps = [client for client in self._server.clients.all() if client.launch_url and not client.disabled]
-        name = Names(self._repository).of(f"Patient/{patient}")
+        name = Names(seen).of(f"Patient/{patient}")
         _leads_to(*(app.launch_url or "" for app in apps))
         return flask.render_template("apps.html", session=session, apps=apps, patient=patient, patient_name=name)
 
@@ -72,8 +76,7 @@ class Apps:
         """Start an app for a patient: the browser is sent there with what it needs to ask for the context."""
         session = self._session()
         check_form(session)
-        _check_reads(session.user)
-        self._repository.read("Patient", patient)
+        self._read(session, patient)
         client = self._server.clients.find(flask.request.form.get("client", ""))
         if client is None or not client.launch_url:
             raise NotFound("There is no such app.")
@@ -140,7 +143,7 @@ class Apps:
             session=asked.session,
             client=client,
             wishes=wishes(asked.scope),
-            patient=Names(self._repository).of(f"Patient/{patient}") if patient else None,
+            patient=Names(self._look(asked.session)).of(f"Patient/{patient}") if patient else None,
             chooses=asked.chooses,
             people=people,
             q=flask.request.form.get("q", ""),
@@ -156,7 +159,7 @@ class Apps:
         if form.get("decision") != "allow":
             return self._server.create_authorization_response(grant_user=None, grant=asked.grant)
         patient = form.get("patient") if asked.chooses else asked.launch.get("patient")
-        if asked.chooses and (not patient or self._repository.find("Patient", patient) is None):
+        if asked.chooses and (not patient or self._look(asked.session).find("Patient", patient) is None):
             return self._page(asked, self._people(asked, form.get("q", "")))
         if (launch := flask.request.args.get("launch")) and not self._state.drop("launches", hashed(launch)):
             raise Forbidden("The app was started once, and has its answer.")
@@ -168,12 +171,18 @@ class Apps:
         _check_reads(asked.session.user)
         if not text.strip():
             return []
-        query = search.parse("Patient", [("name", text.strip()), ("_count", _OFFERED)], clock=self._repository.clock)
-        self._repository.collection("Patient")
-        names = Names(self._repository)
-        return [
-            (row.id, names.of(f"Patient/{row.id}")) for row in search.run(self._repository.database, query, self._repository.faces).rows
-        ]
+        seen = self._look(asked.session)
+        query = search.parse("Patient", [("name", text.strip()), ("_count", _OFFERED)], clock=seen.clock)
+        seen.collection("Patient")
+        names = Names(seen)
+        return [(row.id, names.of(f"Patient/{row.id}")) for row in search.run(seen.database, query, seen.faces).rows]
+
+    def _read(self, session: Session, patient: str) -> Repository:
+        """The record as the person sees it. Raises Forbidden, and NotFound where the patient is not in it."""
+        _check_reads(session.user)
+        seen = self._look(session)
+        seen.read("Patient", patient)
+        return seen
 
     def _session(self) -> Session:
         session = self._sessions.current()

@@ -16,6 +16,7 @@ from adapter.errors import CasebridgeError, Forbidden
 from adapter.fhir.keys import Keys
 from adapter.fhir.resource import dumps
 from adapter.store.repository import Repository
+from adapter.store.seen import seen_by
 from adapter.store.sight import Sight, sight_of
 from server.auth import configuration
 from server.auth.authorization import AuthorizationServer
@@ -26,7 +27,7 @@ from server.auth.needs import ANY
 from server.auth.principal import Principal
 from server.auth.public_keys import Fetch
 from server.auth.registers import Registers
-from server.auth.sessions import FIELD, Sessions, check_form
+from server.auth.sessions import FIELD, Session, Sessions, check_form
 from server.auth.throttle import Throttle
 from server.console import visitor
 from server.errors import TokenWanted
@@ -50,19 +51,22 @@ logging.getLogger("authlib").setLevel(logging.WARNING)
 class Gate:
     """Who may come in, of one store. `keys` sign who a person is; `fetch` reads the key sets that clients publish.
 
-    `limited` is off only where what a token is granted is looked at by itself: then whose patients they are is not asked.
+    `site` is what the organisation that keeps the data goes by, as `Type/id`. `limited` is off only where what a token is granted is looked
+    at by itself: then whose patients they are is not asked.
     """
 
-    def __init__(self, repository: Repository, keys: Keys, fetch: Fetch, *, limited: bool = True) -> None:
+    def __init__(
+        self, repository: Repository, keys: Keys, fetch: Fetch, *, limited: bool = True, site: frozenset[str] = frozenset()
+    ) -> None:
         clock = repository.clock
-        self._repository, self._limited = repository, limited
+        self._repository, self._limited, self._site = repository, limited, site
         self.registers = Registers.of(repository)
-        state, users = self.registers.tokens.state, self.registers.users
-        self._sessions = Sessions(state, users, clock)
+        tokens, users = self.registers.tokens, self.registers.users
+        self._sessions = Sessions(tokens, users, clock)
         self._issuer = Issuer(keys, clock)
         self._server = AuthorizationServer(self.registers, self._issuer, fetch, clock)
-        self._login = Login(users, self._sessions, Throttle(state, clock))
-        self._apps = Apps(repository, self._server, self._sessions)
+        self._login = Login(users, self._sessions, Throttle(tokens.state, clock))
+        self._apps = Apps(self._seen, self._server, self._sessions)
 
     def principal(self, environ: dict[str, Any], path: str = "") -> Principal:
         """Who asks, by the request's token. `path` is that below /fhir. Raises TokenWanted for none or one that is not good."""
@@ -80,7 +84,12 @@ class Gate:
         """What they see of the record by FHIR; None for all of it, as far as it is granted. Raises Forbidden."""
         if not self._limited or principal is _NOBODY:
             return None
-        return sight_of(self._repository.database, principal.viewer, self._repository.clock())
+        return sight_of(self._repository.database, principal.viewer, self._repository.clock(), self._site)
+
+    def _seen(self, session: Session) -> Repository:
+        """The record as the person of a session sees it. Raises Forbidden."""
+        sight = self.sight(_person(session))
+        return seen_by(self._repository, sight) if sight else self._repository
 
     def configuration(self, path: str, address: str) -> Reply | None:
         """The SMART configuration, where that is what is asked for below /fhir."""
@@ -146,8 +155,7 @@ class Gate:
         if session is None or endpoint.startswith(_SAYING_WHO):
             back = session is None and flask.request.method == "GET"
             return flask.redirect(flask.url_for(f"{_AUTH}.login", to=flask.request.full_path.rstrip("?") if back else None), 303)
-        user = session.user
-        flask.g.principal = Principal(_CONSOLE, user.role_name, user=user.name, organisation=user.organisation, fhir_user=user.fhir_user)
+        flask.g.principal = _person(session)
         if not flask.g.principal.role.console:
             raise Forbidden("The console is for case managers and supervisors.")
         if flask.request.method == "POST":
@@ -157,6 +165,11 @@ class Gate:
     def _form_token(self) -> str:
         session = self._sessions.current()
         return session.csrf if session else ""
+
+
+def _person(session: Session) -> Principal:
+    user = session.user
+    return Principal(_CONSOLE, user.role_name, user=user.name, organisation=user.organisation, fhir_user=user.fhir_user)
 
 
 def _own_form() -> None:

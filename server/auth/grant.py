@@ -4,6 +4,7 @@ A scope with a query (`?category=…`) and one of a patient's context are condit
 what is read by id is judged by the same clauses in memory, so that both agree.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from adapter.errors import CasebridgeError, Forbidden, Invalid
 from adapter.fhir.resource import Raw, parse
 from adapter.fhir.scopes import Scope, scopes
 from adapter.store.filters import KEY, OWNED, PLAIN, Clause, belonging, merged
+from adapter.store.index import WHOSE
 from adapter.store.matching import candidate, matches
 from adapter.store.membership import compartment
 from adapter.store.query import CONTROLS, Chain, Coded, Has, Join, Listed, Query
@@ -32,6 +34,7 @@ DIRECTORY = frozenset(
     + ("StructureDefinition", "Substance", "ValueSet")
 )
 _READING = frozenset("rs")
+_OWNERS = f"fhir.index.{WHOSE}"
 _NOT_DELETED: Clause = (PLAIN, "fhir.deleted", False)
 
 
@@ -160,11 +163,17 @@ def _of_patient(type: str, id: str | None, letters: frozenset[str]) -> tuple[Cla
         return None
     if type == "Patient":
         return ((OWNED, "_id", id),)
+    own = (_nobody_elses(id),) if letters & WRITING else ()
     if type in compartment("Patient"):
-        return tuple((OWNED if path == KEY else PLAIN, path, condition) for path, condition in belonging("Patient", id).items())
+        return (*((OWNED if path == KEY else PLAIN, path, condition) for path, condition in belonging("Patient", id).items()), *own)
     if "patient" in parameters(type):
-        return _asked(type, f"patient=Patient/{id}")
+        return (*_asked(type, f"patient=Patient/{id}"), *own)
     return () if type in DIRECTORY and letters <= _READING else None
+
+
+def _nobody_elses(id: str) -> Clause:
+    """The clause for what is in no other patient's record: R4's compartment has what a patient did in another's too, as a performer."""
+    return (PLAIN, _OWNERS, {"$not": {"$regex": rf"^Patient/(?!{re.escape(id)}(\||$))"}})
 
 
 def _among(alternatives: Alternatives, asked: Iterable[Clause]) -> list[Clause]:

@@ -35,12 +35,17 @@ class Login:
             self._throttle.enter(f"user {name}")
         except Throttled as error:
             return self._page(None, error.text), error.status, {"Retry-After": str(error.retry_after)}
-        user = self._users.proven(name, form.get("password", ""))
-        if user is None:
-            return self._page(None, "The name or the password is not right."), Unauthenticated.status
+        proof = self._users.proven(name, form.get("password", ""))
+        if proof is None:
+            return self._refused()
         self._throttle.passed(f"user {name}")
+        if address:
+            self._throttle.taken_back(f"address {address}")
         response = flask.redirect(_local(form.get("to", "/")), 303)
-        self._sessions.begin(response, user)  # type: ignore[arg-type]
+        session = self._sessions.begin(response, proof.user)  # type: ignore[arg-type]
+        if not self._users.holds(proof):
+            self._sessions.end(response, session)  # type: ignore[arg-type]
+            return self._refused()
         return response
 
     def leave(self) -> Any:
@@ -52,10 +57,13 @@ class Login:
             self._sessions.end(response, session)  # type: ignore[arg-type]
         return response
 
+    def _refused(self) -> Any:
+        return self._page(None, "The name or the password is not right."), Unauthenticated.status
+
     def _page(self, session: Session | None, problem: str) -> str:
         return flask.render_template("login.html", session=session, problem=problem, to=_local(flask.request.values.get("to", "/")))
 
 
 def _local(to: str) -> str:
-    """A path of this server, never another's address."""
-    return to if to.startswith("/") and not to.startswith("//") and "\\" not in to else "/"
+    """A path of this server, never another's address: browsers drop tabs and ends of line, so that `/<tab>/` is `//` to them."""
+    return to if to.startswith("/") and not to.startswith("//") and "\\" not in to and to.isprintable() else "/"

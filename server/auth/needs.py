@@ -17,11 +17,8 @@ INTERACTIONS = {
 """On the type that the interaction is about."""
 WRITING = frozenset("cud")
 
-JUDGED_WITHIN = frozenset(
-    ("capabilities", "transaction", "search-system", "history-system") + ("export-status", "export-cancel", "export-file")
-)
-"""What is open to all, made of parts that are judged one by one (the entries of a Bundle, the types of a search), or found by none but who
-asked for it (an export)."""
+JUDGED_WITHIN = frozenset(("capabilities", "transaction", "search-system", "history-system"))
+"""What is open to all, or made of parts that are judged one by one (the entries of a Bundle, the types of a search)."""
 
 ANY = "*"
 OWN = ""
@@ -42,6 +39,7 @@ OPERATIONS = {
     "$case-trace": (ANY, "rs"),
     "$evaluate-measure": (ANY, "rs"),
     "$export": (ANY, "rs"),
+    # It is found by none but who asked for it, who may have narrower tokens too.
     "export-cancel": (ANY, "rs"),
     "export-file": (ANY, "rs"),
     "export-status": (ANY, "rs"),

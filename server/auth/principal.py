@@ -32,6 +32,11 @@ class Principal:
         return f"{self.client} {self.user}" if self.user else self.client
 
     @property
+    def acts_as(self) -> str | None:
+        """Whom it acts as in the record: nobody (empty) for a person who is not in it; None for a service, which says for whom it asks."""
+        return self.fhir_user or ("" if self.user else None)
+
+    @property
     def role(self) -> Role:
         return ROLES[self.role_name]
 

@@ -1,8 +1,9 @@
 """The public keys of clients: registered as they are, or where a client publishes them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -10,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from adapter.clock import Clock
-from adapter.errors import Invalid
+from adapter.errors import Invalid, RemoteError, RemoteTemporary
 
 Fetch = Callable[[str], Any]
 """What is at the URL of a key set, as JSON. Raises RemoteError."""
@@ -18,6 +19,9 @@ Jwk = Mapping[str, Any]
 
 # A key that a client takes away is good for so long at most; one that it adds is asked for at once, but not more often than this.
 _LONGEST, _SHORTEST = timedelta(minutes=5), timedelta(seconds=10)
+# While its URL fails, a key is good for so long; a set that could not be had is not asked for again for the shortest time.
+_WITHOUT = timedelta(hours=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _RSA_LEAST = 2048
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -65,27 +69,59 @@ def check_set(jwks: Any) -> list[dict[str, Any]]:
     return keys
 
 
+@dataclass(frozen=True)
+class _Held:
+    """A key set as it was when it was last had, and when it was last asked for."""
+
+    keys: list[Any] = field(default_factory=list)
+    had: datetime = _NEVER
+    asked: datetime = _NEVER
+    failed: bool = False
+
+    def key(self, kid: str, now: datetime) -> Jwk | None:
+        return named(self.keys, kid) if now - self.had < _WITHOUT else None
+
+    def due(self, kid: str, now: datetime) -> bool:
+        return now - self.asked >= _SHORTEST and (now - self.had >= _LONGEST or self.key(kid, now) is None)
+
+
 class Published:
-    """The key sets at URLs, remembered for a while."""
+    """The key sets at URLs, remembered for a while. Each is fetched by one caller at a time, and others do not wait for that."""
 
     def __init__(self, fetch: Fetch, clock: Clock) -> None:
         self._fetch, self._clock = fetch, clock
-        self._held: dict[str, tuple[datetime, list[Any]]] = {}
+        self._held: dict[str, _Held] = {}
+        self._fetching: set[str] = set()
         self._turn = Lock()
 
     def find(self, url: str, kid: str) -> Jwk | None:
-        """The key of that name in the set at a URL. Raises RemoteError where the set cannot be had."""
+        """The key of that name in the set at a URL. Raises RemoteError where it is not held and the set cannot be had just now."""
+        now = self._clock()
         with self._turn:
-            at, keys = self._held.get(url, (None, []))
-        age = self._clock() - at if at else _LONGEST
-        if age < _SHORTEST or (age < _LONGEST and named(keys, kid)):
-            return named(keys, kid)
-        told = self._fetch(url)
-        listed = told.get("keys") if isinstance(told, dict) else None
-        fetched = listed if isinstance(listed, list) else []
-        with self._turn:
-            self._held[url] = self._clock(), fetched
-        return named(fetched, kid)
+            held = self._held.get(url, _Held())
+            due, busy = held.due(kid, now), url in self._fetching
+            if due and not busy:
+                self._fetching.add(url)
+        if due and not busy:
+            held = self._renewed(url, held)
+        key = held.key(kid, now)
+        if key is None and (held.failed or due and busy):
+            raise RemoteTemporary("The key set cannot be had just now.")
+        return key
+
+    def _renewed(self, url: str, held: _Held) -> _Held:
+        made = replace(held, failed=True)
+        try:
+            with suppress(RemoteError):
+                told = self._fetch(url)
+                listed = told.get("keys") if isinstance(told, dict) else None
+                made = _Held(listed, had=self._clock()) if isinstance(listed, list) else made
+        finally:
+            made = replace(made, asked=self._clock())
+            with self._turn:
+                self._held[url] = made
+                self._fetching.discard(url)
+        return made
 
 
 def named(keys: list[Any], kid: str) -> Jwk | None:

@@ -8,8 +8,7 @@ import flask
 
 from adapter.clock import Clock
 from adapter.errors import Forbidden
-from adapter.store.state import State
-from server.auth.tokens import hashed, new_secret
+from server.auth.tokens import Tokens, hashed, new_secret
 from server.auth.users import User, Users
 
 FIELD = "csrf"
@@ -29,8 +28,8 @@ class Session:
 class Sessions:
     """The sessions of one store. They end an hour after the last page, and twelve hours after the password."""
 
-    def __init__(self, state: State, users: Users, clock: Clock) -> None:
-        self._state, self._users, self._clock = state, users, clock
+    def __init__(self, tokens: Tokens, users: Users, clock: Clock) -> None:
+        self._tokens, self._state, self._users, self._clock = tokens, tokens.state, users, clock
 
     def current(self) -> Session | None:
         """That of the request, if its person may still log in; looked up once for a page, which may have many forms."""
@@ -52,12 +51,15 @@ class Sessions:
             self._state.swap("sessions", hashed(cookie), {"seen": held["seen"]}, {**held, **_times(now, held["began"])})
         return Session(hashed(cookie), user, held["csrf"])
 
-    def begin(self, response: flask.Response, user: User) -> None:
+    def begin(self, response: flask.Response, user: User) -> Session:
         """Another session, with another cookie: what a browser had before is not taken over."""
+        self._tokens.sweep()
         secret, now = new_secret(), self._clock()
-        self._state.put("sessions", hashed(secret), {"user": user.name, "csrf": new_secret(), "began": now, **_times(now, now)})
+        made = Session(hashed(secret), user, new_secret())
+        self._state.put("sessions", made.id, {"user": user.name, "csrf": made.csrf, "began": now, **_times(now, now)})
         # Lax, not Strict: an app that sends the browser here to ask for consent would find nobody logged in.
         response.set_cookie(_cookie(), secret, httponly=True, samesite="Lax", secure=flask.request.is_secure, path="/")
+        return made
 
     def end(self, response: flask.Response, session: Session) -> None:
         """Log out."""

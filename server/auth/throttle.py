@@ -31,6 +31,13 @@ class Throttle:
         """Forget the tries: the last one was good."""
         self._state.drop("attempts", key)
 
+    def taken_back(self, key: str) -> None:
+        """Count the last try no more: it was good. Those of others that were not stay counted."""
+        while held := self._state.get("attempts", key):
+            body = {**held, "tries": held["tries"] - 1, "until": min(held["until"], self._clock())}
+            if held["tries"] < 1 or self._state.swap("attempts", key, {"tries": held["tries"]}, body):
+                return
+
     def _counted(self, key: str, free: int) -> bool:
         """Whether the try is counted; not where another was counted in between."""
         now, held = self._clock(), self._state.get("attempts", key)

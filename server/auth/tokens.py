@@ -79,7 +79,7 @@ class Tokens:
 
     def issue(self, principal: Principal, kind: str = ACCESS, *, family: str = "", lives: timedelta | None = None) -> str:
         """A new token; the secret is kept by who gets it alone."""
-        self._sweep()
+        self.sweep()
         secret, now = new_secret(), self._clock()
         expires = now + (lives or timedelta(seconds=ACCESS_SECONDS))
         body = {"kind": kind, "family": family or new_secret(), "issued": now, "expires": expires, "used": False, **principal.document()}
@@ -122,7 +122,7 @@ class Tokens:
         else:
             self.state.drop("tokens", token.id)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Take away what has expired, once a minute."""
         with self._turn:
             now = self._clock()

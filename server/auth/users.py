@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -31,6 +32,14 @@ class User:
     organisation: str | None = None
     fhir_user: str | None = None
     disabled: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A person, and the password that was theirs when they proved it, as it was kept."""
+
+    user: User
+    password: str = field(repr=False)
 
 
 class Users:
@@ -61,15 +70,14 @@ class Users:
 
     def disable(self, name: str) -> None:
         """Let a person in no more: their tokens and sessions end at once. Raises NotFound."""
-        self._state.put("users", name, {**self._held(name), "disabled": True})
-        self._end(name)
+        self._change(name, disabled=True)
 
     def set_password(self, name: str, password: str) -> None:
         """Another password; whoever is logged in has to log in again. Raises NotFound, Invalid."""
-        self._state.put("users", name, {**self._held(name), "password": self._hash(password)})
-        self._end(name)
+        self._held(name)
+        self._change(name, password=self._hash(password))
 
-    def proven(self, name: str, password: str) -> User | None:
+    def proven(self, name: str, password: str) -> Proof | None:
         """The person whose password this is. It takes as long for a name that is not registered."""
         held = self._state.get("users", name)
         with self._turn:
@@ -77,7 +85,13 @@ class Users:
                 self._hasher.verify(held["password"] if held else self._nobodys, password[:LONGEST])
             except (VerificationError, InvalidHashError):
                 return None
-        return self.find(name)
+        user = self.find(name)
+        return Proof(user, held["password"]) if user and held else None
+
+    def holds(self, proof: Proof) -> bool:
+        """Whether the person may log in still, and by that password: what was begun meanwhile is not among what a change has ended."""
+        held = self._state.get("users", proof.user.name)
+        return held is not None and not held["disabled"] and held["password"] == proof.password
 
     @cached_property
     def _nobodys(self) -> str:
@@ -95,7 +109,10 @@ class Users:
             raise NotFound("There is no user of this name: `casebridge user list` shows those that there are.")
         return held
 
-    def _end(self, name: str) -> None:
+    def _change(self, name: str, **values: Any) -> None:
+        """Change what is kept, and nothing that another changed meanwhile; then end what the person has."""
+        while not self._state.swap("users", name, held := self._held(name), {**held, **values}):
+            pass
         self._tokens.revoke(user=name)
         self._state.drop_all("sessions", {"user": name})
 

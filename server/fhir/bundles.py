@@ -131,7 +131,8 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
         return selected[text]
 
     def rewritten(write: writes.Write) -> writes.Write:
-        return write if write.raw is None or write.found else replace(write, raw=links.rewrite(write.raw, names, resolve))
+        raw = None if write.raw is None or write.found else links.rewrite(write.raw, names, resolve)
+        return interactions.judged(request, repository, replace(write, raw=raw) if raw else write)
 
     return [_at(item.number, rewritten, write) for item, write in zip(entries, planned, strict=True)]
 

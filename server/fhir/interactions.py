@@ -11,7 +11,6 @@ from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
 from adapter.store.subscriptions import TYPE as SUBSCRIPTION
-from server.auth.grant import Grant
 from server.auth.needs import ANY
 from server.errors import MethodNotAllowed
 from server.fhir import headers, integrity, led, patch, subscriptions, writes
@@ -53,7 +52,7 @@ def write(request: Request, repository: Repository, type: str, id: str | None = 
     known = [(type, id)] if id else []
 
     def plan() -> list[writes.Write]:
-        return [planned(request, writes.Plan(repository, request.base, known, grant=request.grant), type, id)]
+        return [judged(request, repository, planned(request, writes.Plan(repository, request.base, known, grant=request.grant), type, id))]
 
     [(done, stored)] = settled(request, repository, plan)
     return told(request, done, stored)
@@ -71,24 +70,23 @@ def settled(request: Request, repository: Repository, plan: Callable[[], Sequenc
 def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> writes.Write:
     """The write that a request asks for, decided. Raises Invalid where its path does not fit its method, and what the plan raises."""
     write = subscriptions.accepted(request, plan.repository, _planned(request, plan, type, id))
-    if not request.grant.whole:
-        _permitted(request.grant, plan.repository, write)
+    request.grant.demand(write.type, _letter(write), whole=False)
+    if write.type == SUBSCRIPTION:
+        # Whoever is told of changes reads them.
+        request.grant.demand(ANY, "rs")
     return write
 
 
-def _permitted(grant: Grant, repository: Repository, write: writes.Write) -> None:
-    """Raise Forbidden for a write that is not granted, NotFound where it is to change what is not."""
-    letter = "d" if write.raw is None else "c" if write.creates else "u"
-    grant.demand(write.type, letter, whole=False)
-    if write.type == SUBSCRIPTION:
-        # Whoever is told of changes reads them.
-        grant.demand(ANY, "rs")
-    allowed = grant.conditions(write.type, letter) or ()
-    before = write.found or (repository.find(write.type, write.id) if allowed and write.id else None)
-    if before and before.text and not grant.fits(allowed, before.id, before.raw, before.updated):
-        raise NotFound(f"There is no {write.type} with this id.")
-    if write.raw is not None and not grant.fits(allowed, write.id, write.raw, repository.clock()):
+def judged(request: Request, repository: Repository, write: writes.Write) -> writes.Write:
+    """The write, its content being what will be stored: in a transaction its references are those that are meant. Raises Forbidden."""
+    allowed = request.grant.conditions(write.type, _letter(write))
+    if allowed and write.raw is not None and not write.found and not request.grant.fits(allowed, write.id, write.raw, repository.clock()):
         raise Forbidden(f"The token's scope does not allow this: no {write.type} with such content.")
+    return write
+
+
+def _letter(write: writes.Write) -> str:
+    return "d" if write.raw is None else "c" if write.creates else "u"
 
 
 def check_granted(request: Request) -> None:

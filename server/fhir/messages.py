@@ -41,7 +41,7 @@ class Request:
     grant: Grant = UNLIMITED
     """What whoever asks may do."""
     acts_as: str | None = None
-    """Whom the person who asks is in the record, where that is known: they act as nobody else."""
+    """Whom the person who asks is in the record, empty where they are not in it: they act as nobody else. None where it is no person."""
     asker: str | None = None
     """Who asks, where that is known."""
 

@@ -79,6 +79,7 @@ class Plan:
             return self._planned(write)
         claim = claims.claim(self.repository.database, type, criteria)
         stored = self._selected(type, criteria)
+        self._permitted(stored, "u")
         return replace(write, id=stored.id, creates=False, found=stored) if stored else self._planned(replace(write, claim=claim))
 
     def update(self, type: str, id: str, raw: Raw, expected: int | None) -> Write:
@@ -89,7 +90,7 @@ class Plan:
         if raw["id"] != id:
             raise Invalid("The id in the resource is not the id in the URL.", expression=[f"{type}.id"])
         check_id(id)
-        return self._over(type, id, raw, self._current(type, id, expected))
+        return self._over(type, id, raw, self._current(type, id, expected, "u"))
 
     def update_selected(self, type: str, criteria: Criteria, raw: Raw, expected: int | None) -> Write:
         """A new version of the one resource that is selected, or the first of a new one; an id in `raw` must be the selected one's.
@@ -103,6 +104,7 @@ class Plan:
         if stored:
             if id not in (None, stored.id):
                 raise Invalid("The id in the resource is not that of the resource that is selected.", expression=[f"{type}.id"])
+            self._permitted(stored, "u")
             _expect(stored, type, expected)
             return self._over(type, stored.id, raw, stored)
         _expect(None, type, expected)
@@ -110,6 +112,7 @@ class Plan:
             return self._planned(Write(type, str(uuid.uuid4()), raw, creates=True, claim=claim))
         check_id(id)
         current = self._find(type, id)
+        self._permitted(current, "u")
         if current and not current.deleted:
             raise Conflict("The condition selects nothing, and the id in the resource is another's.", expression=[f"{type}.id"])
         return self._over(type, id, raw, current, claim)
@@ -117,7 +120,7 @@ class Plan:
     def patch(self, type: str, id: str, change: Callable[[Raw], Raw], expected: int | None) -> Write:
         """A new version of a resource, patched. Raises NotFound, Gone, and what `change` raises."""
         parameters(type)
-        current = self._current(type, id, expected)
+        current = self._current(type, id, expected, "u")
         if current is None:
             raise NotFound(f"There is no {type} with this id.")
         if current.deleted:
@@ -129,13 +132,14 @@ class Plan:
         stored = self._selected(type, criteria)
         if stored is None:
             raise NotFound("The condition selects nothing to patch.")
+        self._permitted(stored, "u")
         _expect(stored, type, expected)
         return self._patched(stored, change)
 
     def delete(self, type: str, id: str, expected: int | None) -> Write:
         """The deletion of a resource; of what is not there, nothing. Raises VersionConflict."""
         parameters(type)
-        current = self._current(type, id, expected)
+        current = self._current(type, id, expected, "d")
         if current is None:
             return self._planned(self._nothing(type, id))
         return self._planned(Write(type, id, None, current.version, found=current if current.deleted else None))
@@ -143,6 +147,7 @@ class Plan:
     def delete_selected(self, type: str, criteria: Criteria, expected: int | None) -> Write:
         """The deletion of the one resource that is selected, or nothing. Raises MultipleMatches, VersionConflict."""
         stored = self._selected(type, criteria)
+        self._permitted(stored, "d")
         _expect(stored, type, expected)
         return self._planned(Write(type, stored.id, None, stored.version)) if stored else self._nothing(type, "")
 
@@ -179,8 +184,15 @@ class Plan:
     def _find(self, type: str, id: str) -> Stored | None:
         return self._known[type, id] if (type, id) in self._known else self.repository.find(type, id)
 
-    def _current(self, type: str, id: str, expected: int | None) -> Stored | None:
+    def _permitted(self, current: Stored | None, letter: str) -> None:
+        """Raise NotFound for what may not be changed so: first of all, since an If-Match or a patch that tests it would tell what it is."""
+        allowed = self._grant.conditions(current.type, letter) if current and current.text else None
+        if current and allowed and not self._grant.fits(allowed, current.id, current.raw, current.updated):
+            raise NotFound(f"There is no {current.type} with this id.")
+
+    def _current(self, type: str, id: str, expected: int | None, letter: str) -> Stored | None:
         current = self._find(type, id)
+        self._permitted(current, letter)
         _expect(current, type, expected)
         return current
 

@@ -1,5 +1,6 @@
 """What else holds at the doors: elements that are withheld, writes and conditions that tell nothing, the broken glass, other roles."""
 
+import itertools
 import json
 from datetime import UTC, datetime
 
@@ -8,14 +9,16 @@ from msgspec import structs
 
 from adapter.access.policy import Policy, View, policies
 from adapter.access.viewer import Viewer
-from adapter.errors import CasebridgeError, Forbidden, Gone, NotFound
-from adapter.store import large
+from adapter.casework.records import save
+from adapter.errors import Busy, CasebridgeError, Forbidden, Gone, NotFound, TooLarge
+from adapter.store import large, sighted
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.store.seen import seen_by
 from adapter.store.sight import Sight, sight_of
 from server.fhir.messages import Request
 from server.fhir.routes import endpoint
+from tests.casework.conftest import person
 
 NOON = datetime(2025, 4, 22, 12, tzinfo=UTC)
 BASE = "http://test/fhir"
@@ -147,6 +150,63 @@ def test_a_write_tells_nothing_of_what_is_not_seen(ask, repository):
     assert ask("POST", "CarePlan", plan, if_none_exist="identifier=urn:plans|river").status == 200
 
 
+def test_what_is_nobody_s_is_written_only_where_all_see_it_or_with_all_that_it_tells_of(ask):
+    everything = Policy(
+        title="Writes all", ties=("payor",), consent="not-asked", types={"*": View()}, by_target=("Provenance",), writes=("*",)
+    )
+
+    def both(*entries):
+        parts = [{"fullUrl": url, "resource": raw, "request": {"method": "POST", "url": raw["resourceType"]}} for url, raw in entries]
+        return ask("POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": parts}, policy=everything)
+
+    def told(*references):
+        return {
+            "resourceType": "Provenance",
+            "target": [{"reference": reference} for reference in references],
+            "recorded": "2025-04-22T12:00:00Z",
+            "agent": [{"who": {"reference": "Practitioner/noor"}}],
+        }
+
+    plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "Patient/river"}}
+    assert both(("urn:uuid:1", plan), ("urn:uuid:2", told("urn:uuid:1"))).status == 200
+    assert both(("urn:uuid:1", plan), ("urn:uuid:2", told("urn:uuid:1", "CarePlan/plan-river"))).status == 200
+    assert ask("POST", "Provenance", told("CarePlan/plan-river"), policy=everything).status == 201
+    for foreign in (told("CarePlan/plan-alma"), told("CarePlan/plan-river", "CarePlan/plan-alma"), told("CarePlan/plan-none")):
+        assert isinstance(ask("POST", "Provenance", foreign, policy=everything), Forbidden)
+    assert isinstance(both(("urn:uuid:1", plan), ("urn:uuid:2", told("urn:uuid:1", "CarePlan/plan-alma"))), Forbidden)
+    for type in ("List", "Basic", "Group", "Organization"):
+        nobody = {"resourceType": type, "status": "current", "mode": "working", "name": "a", "code": {"text": "a"}}
+        assert isinstance(ask("POST", type, nobody, policy=everything), CasebridgeError), type
+    assert ask("POST", "Organization", {"resourceType": "Organization", "name": "a"}).status == 201
+
+
+@pytest.mark.parametrize("role", ["case-manager", "supervisor", "clinician"])
+def test_nobody_whose_policy_does_not_name_them_writes_who_is_a_supervisor(ask, role):
+    viewer = Viewer(role, NURSE.references, "TREAT")
+    for type in ("Practitioner", "PractitionerRole"):
+        assert isinstance(ask("POST", type, {"resourceType": type}, viewer=viewer, policy=policies(None)[role]), Forbidden)
+    admin = Viewer("administrator", frozenset(), "HSYSADMIN")
+    assert (
+        ask("POST", "PractitionerRole", {"resourceType": "PractitionerRole"}, viewer=admin, policy=policies(None)["administrator"]).status
+        == 201
+    )
+
+
+def test_who_sees_a_case_takes_it_up_and_leaves_the_evidence_that_they_could_not_write(ask, repository):
+    person(repository, "noor")
+    models = [{"model": "brokerage", "primary": True}]
+    fields = {"client": "Patient/alma", "case_number": "1", "case_type": "general", "models": models, "status": "planned"}
+    save(repository, "case", "k", fields | {"case_manager": "Practitioner/noor"})
+    by = {"name": "by", "valueReference": {"reference": "Practitioner/noor"}}
+    manager, policy = Viewer("case-manager", NURSE.references, "CAREMGT"), policies(None)["case-manager"]
+    body = {"resourceType": "Parameters", "parameter": [by]}
+    assert ask("POST", "EpisodeOfCare/k/$open", body, viewer=manager, policy=policy).status == 200
+    assert repository.read("EpisodeOfCare", "k").version == 2
+    [event] = repository.scan("AuditEvent")
+    alone = {name: value for name, value in event.raw.items() if name != "id"}
+    assert isinstance(ask("POST", "AuditEvent", alone, viewer=manager, policy=policy), Forbidden)
+
+
 def test_with_broken_glass_a_patient_is_seen_without_ties_and_consents(ask):
     broken = Viewer("clinician", frozenset(("Practitioner/new",)), "BTG", glass=frozenset(("Patient/alma",)))
     clinician = policies(None)["clinician"]
@@ -242,3 +302,41 @@ def test_what_changes_while_it_is_judged_is_judged_again(repository, monkeypatch
     monkeypatch.setattr(sight, "narrowed", judged_then_changed)
     conditions = seen_by(repository, sight).collection("Condition")
     assert [document["_id"] for document in conditions.find({"fhir.deleted": False})] == ["d"]
+
+
+def test_of_what_is_judged_no_more_is_read_than_is_asked_for(repository, monkeypatch):
+    repository.commit([Change("Consent", "k", NOT_Y, 0)])
+    repository.commit([Change("Condition", f"c{number:03}", condition("y" if number % 2 else "x"), 0) for number in range(230)])
+    sight = Sight(repository.database, INSURER, POLICY, NOON, frozenset())
+    conditions, judge, judged = seen_by(repository, sight).collection("Condition"), sight.seen, []
+
+    def counted(type, documents):
+        judged.extend(documents)
+        return judge(type, documents)
+
+    monkeypatch.setattr(sight, "seen", counted)
+    found = conditions.find({"fhir.deleted": False}, {"_id": 1}, sort=[("_id", 1)], limit=60)
+    assert [document["_id"] for document in found] == [f"c{number:03}" for number in range(0, 120, 2)]
+    assert len(judged) == 200
+    assert conditions.count_documents({"fhir.deleted": False}) == 115
+    [group] = conditions.aggregate([{"$match": {"fhir.deleted": False}}, {"$group": {"_id": None, "all": {"$sum": 1}}}])
+    assert group["all"] == 115
+    monkeypatch.setattr(sighted, "_MOST", 114)
+    with pytest.raises(TooLarge):
+        conditions.aggregate([{"$match": {"fhir.deleted": False}}])
+
+
+def test_what_keeps_changing_while_it_is_computed_is_refused_in_the_end(repository, monkeypatch):
+    repository.commit([Change("Consent", "k", NOT_Y, 0), *(Change("Condition", id, condition("x"), 0) for id in "cd")])
+    sight = Sight(repository.database, INSURER, POLICY, NOON, frozenset())
+    judge, versions = sight.narrowed, itertools.count(1)
+
+    def changed_then_judged(*asked, **more):
+        version = next(versions)
+        repository.commit([Change("Condition", "c", condition("xy"[version % 2]), version)])
+        return judge(*asked, **more)
+
+    monkeypatch.setattr(sight, "narrowed", changed_then_judged)
+    with pytest.raises(Busy):
+        seen_by(repository, sight).collection("Condition").aggregate([{"$match": {"fhir.deleted": False}}])
+    assert next(versions) < 10

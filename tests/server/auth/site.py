@@ -180,12 +180,14 @@ def keys(folder: Path, algorithm: str = "ES384") -> Keys:
 
 
 @contextmanager
-def opened(repository: Repository, folder: Path, issuer: Keys, fetch: Any, *, limited: bool = False) -> Iterator[Site]:
-    """The site over a repository; `limited`: the callers see the patients that they are tied to."""
+def opened(
+    repository: Repository, folder: Path, issuer: Keys, fetch: Any, *, limited: bool = False, site: frozenset[str] = frozenset()
+) -> Iterator[Site]:
+    """The site over a repository, kept by `site`; `limited`: the callers see the patients that they are tied to."""
     # As argon2 asks for would be a quarter of a second each time.
     users.PasswordHasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[misc,assignment]
     try:
-        gate = Gate(repository, issuer, fetch, limited=limited)
+        gate = Gate(repository, issuer, fetch, limited=limited, site=site)
     finally:
         users.PasswordHasher = PasswordHasher  # type: ignore[misc]
     app = create_app(repository, plans=folder / "plans", exports=folder / "exports", gate=gate)

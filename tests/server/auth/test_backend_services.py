@@ -78,6 +78,17 @@ def test_a_key_set_that_cannot_be_fetched_is_told_as_temporary(site: Site, tmp_p
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
 
 
+def test_of_an_export_a_narrower_token_of_the_same_client_gets_nothing(site: Site):
+    wide, narrow = site.token("system/*.rs"), site.token("system/Patient.rs")
+    begun = site.send(wide, "GET", "fhir/Patient/$export", Prefer="respond-async")
+    assert begun.status_code == 202, begun.text
+    status = begun.headers["Content-Location"].removeprefix(f"{site.fhir}/")
+    file = f"{status.replace('status', 'file')}/Patient.1.ndjson"
+    asked = [("GET", status), ("GET", file), ("DELETE", status)]
+    assert [site.send(narrow, method, f"fhir/{path}").status_code for method, path in asked] == [403, 403, 403]
+    assert site.send(wide, "DELETE", f"fhir/{status}").status_code == 202
+
+
 def test_a_key_set_is_read_over_http_from_who_publishes_it(site: Site):
     assert fetch(f"{site.address}/oauth/jwks")["keys"][0]["kty"] == "RSA"
 

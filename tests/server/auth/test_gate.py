@@ -61,6 +61,19 @@ def test_by_the_case_api_nobody_acts_as_somebody_else(record, site: Site):
     assert site.send(token(site), "GET", "api/clients", **named).status_code == 403
 
 
+@pytest.mark.parametrize("operation", ["$open", "$assign", "$transition"])
+def test_by_fhir_a_person_who_is_not_in_the_record_acts_as_nobody(record, site: Site, operation):
+    by = {"name": "by", "valueReference": {"reference": "Practitioner/dana"}}
+    step = {"name": "to", "valueCode": "screening"}
+    manager = {"name": "caseManager", "valueReference": {"reference": "Practitioner/dana"}}
+    given = {"$open": [by], "$assign": [by, manager], "$transition": [by, step]}[operation]
+    body = {"resourceType": "Parameters", "parameter": given}
+    nobody, herself = (token(site, fhir_user=fhir_user) for fhir_user in (None, "Practitioner/dana"))
+    refused = site.send(nobody, "POST", f"fhir/EpisodeOfCare/k1/{operation}", body)
+    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (403, ["by"])
+    assert site.send(herself, "POST", f"fhir/EpisodeOfCare/k1/{operation}", body).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("other", "method", "status"),
     [
@@ -86,6 +99,43 @@ def test_a_scope_with_a_query_is_part_of_the_search_and_of_the_read(site: Site, 
     assert [site.get(given, f"CarePlan/{id}").status_code for id in "ab"] == [200, 404]
     both = site.token("system/CarePlan.rs?category=assess-plan system/CarePlan.rs?category=other")
     assert len(site.get(both, "CarePlan").json()["entry"]) == 2
+
+
+def test_what_a_transaction_writes_is_judged_by_whom_its_links_mean(site: Site):
+    person = {"resourceType": "Patient", "id": "ours", "name": [{"family": "Kanarifugl"}]}
+    plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "urn:uuid:1b671a64"}}
+    entries = [
+        {"fullUrl": "urn:uuid:1b671a64", "resource": person, "request": {"method": "PUT", "url": "Patient/ours"}},
+        {"resource": plan, "request": {"method": "POST", "url": "CarePlan"}},
+    ]
+    given = site.token("system/CarePlan.cr?subject=Patient/ours system/Patient.cu")
+    answer = site.send(given, "POST", "fhir/", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, answer.text
+    assert [entry["response"]["status"] for entry in answer.json()["entry"]] == ["201 Created", "201 Created"]
+
+
+def test_an_app_for_one_patient_writes_nothing_of_another_in_which_the_patient_only_takes_part(site: Site, repository):
+    def seen(of: str, **more: str) -> dict:
+        by = {"performer": [{"reference": "Patient/ours"}]}
+        return {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "x"},
+            "subject": {"reference": f"Patient/{of}"},
+            **by,
+            **more,
+        }
+
+    repository.commit([Change("Observation", "o", seen("theirs", id="o"), 0)])
+    given = token(site, scope="patient/*.cruds", patient="ours")
+    assert site.get(given, "Observation/o").status_code == 200, "it is in R4's compartment"
+    assert site.send(given, "POST", "fhir/Observation", seen("theirs")).status_code == 403
+    for method, body in (("PUT", seen("ours", id="o")), ("DELETE", None)):
+        assert site.send(given, method, "fhir/Observation/o", body).status_code == 404
+    made = site.send(given, "POST", "fhir/Observation", seen("ours"))
+    assert made.status_code == 201, made.text
+    moved = seen("theirs", id=made.json()["id"])
+    assert site.send(given, "PUT", f"fhir/Observation/{moved['id']}", moved).status_code == 403
 
 
 def test_what_is_granted_without_a_query_costs_a_search_nothing():

@@ -94,16 +94,28 @@ def test_a_wrong_password_and_an_unknown_name_are_told_in_the_same_words(browser
 
 
 def test_guessing_is_made_to_wait_and_the_right_password_waits_too(site: Site, browser: Browser, monkeypatch):
+    now = utc_now()
+    monkeypatch.setattr(site.gate._login._throttle, "_clock", lambda: now)
     for _ in range(FREE_TRIES):
         assert browser.log_in("dana", "a guess that is wrong").status_code == 401
     assert browser.log_in().status_code == 429
-    later = utc_now() + timedelta(seconds=3)
+    later = now + timedelta(seconds=3)
     monkeypatch.setattr(site.gate._login._throttle, "_clock", lambda: later)
     assert browser.log_in().status_code == 303
     assert browser.log_in("dana", "a guess that is wrong").status_code == 401
 
 
-@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_good_log_ins_do_not_use_up_the_tries_of_an_address_and_wrong_ones_stay_counted(site: Site, browser: Browser, monkeypatch):
+    now = utc_now()
+    monkeypatch.setattr(site.gate._login._throttle, "_clock", lambda: now)
+    assert browser.log_in("dana", "a guess that is wrong").status_code == 401
+    for _ in range(3):
+        assert browser.log_in().status_code == 303
+    [(key, held)] = site.gate.registers.tokens.state.all("attempts", {"_id": {"$regex": "^address "}})
+    assert (key, held["tries"]) == ("address 127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example"])
 def test_after_the_password_nobody_is_sent_elsewhere(browser: Browser, to):
     assert browser.post("/login", name="dana", password="a long sentence that dana knows", to=to).headers["Location"] == "/"
 
