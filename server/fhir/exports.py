@@ -36,9 +36,9 @@ class Served:
         """How far an export is (202), or what it came to (200). Raises NotFound, Throttled, and WorkFailed for one that cannot be done."""
         exports = Exports(repository)
         found = exports.find(export, request.owner)
-        if failure := exports.failure(found):
-            raise WorkFailed(f"The export was not done: {failure}")
         if found.finished is None:
+            if failure := exports.failure(found):
+                raise WorkFailed(f"The export was not done: {failure}")
             return self._running(found, repository)
         self._due.pop(export, None)
         listed = [(made.kind, File(made.type, f"{request.base}/{FILE}/{export}/{made.name}", made.count)) for made in found.files]

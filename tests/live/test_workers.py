@@ -112,6 +112,9 @@ def test_a_large_file_is_shared_by_workers_of_whom_one_is_killed(database, start
     path.write_text("".join(f"{json.dumps(raw)}\n" for raw in raws))
     assert len(stretches(path)) == 5
     crowd = [start("worker") for _ in range(2)]
+    for worker in crowd:
+        assert worker.stderr
+        assert worker.stderr.readline() == "Working. Ctrl-C stops it.\n"
     coordinator = start("import", str(path), "--json")
     until(lambda: set(holders(repository).values()) == {worker.pid for worker in crowd} and done(repository) > 200)
     crowd[0].kill()

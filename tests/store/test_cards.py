@@ -90,3 +90,14 @@ def test_what_becomes_another_patient_s_has_a_past_of_nobody_s(repository, save)
     save("Condition", c={**secret("I10"), "subject": ALMA})
     save("Condition", c={**secret("I11"), "subject": ALMA})
     assert whose(repository, "Condition", "c") == [[], ["Patient/alma", "Patient/alma|"]]
+
+
+def test_what_is_found_to_be_sensitive_when_it_is_indexed_anew_was_so_in_the_past(repository, save, monkeypatch):
+    for text in ("I10", "I11", "I12"):
+        save("Condition", c=secret(text))
+    hiv, plain = ["Patient/river", "Patient/river|hiv"], ["Patient/river", "Patient/river|"]
+    assert whose(repository, "Condition", "c") == [plain] * 2
+    monkeypatch.setattr("adapter.access.whose.labels", lambda raw: {"hiv"})
+    repository.reindex(repository.find("Condition", "c"))
+    assert repository.find("Condition", "c").whose == tuple(hiv)
+    assert whose(repository, "Condition", "c") == [hiv] * 2

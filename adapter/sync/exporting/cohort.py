@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapter.errors import NotFound
-from adapter.fhir.dates import spans
+from adapter.fhir.dates import covers
 from adapter.fhir.resource import Raw, parse
 from adapter.store import search
 from adapter.store.order import after
@@ -43,7 +43,7 @@ def members_of(group: Raw, now: datetime) -> frozenset[str]:
         for member in group.get("member") or ()
         if member.get("inactive") is not True
         and (reference := str((member.get("entity") or {}).get("reference"))).startswith(_PATIENT)
-        and _covers(member.get("period"), now)
+        and covers(member.get("period"), now)
     )
 
 
@@ -67,13 +67,8 @@ def _covered(repository: Repository, payor: str, now: datetime) -> Iterator[str]
     while True:
         page = search.run(database, query)
         for coverage in (parse(row.text) for row in page.rows):
-            if _covers(coverage.get("period"), now):
+            if covers(coverage.get("period"), now):
                 yield str((coverage.get("beneficiary") or {}).get("reference"))
         if page.cursor is None:
             return
         query = replace(query, after=after(page.cursor, query.sort))
-
-
-def _covers(period: Raw | None, now: datetime) -> bool:
-    span = spans(period) if period else None
-    return span is None or span[0] <= now < span[1]

@@ -140,6 +140,10 @@ class Exports:
         found = (Export.of(id, document) for id, document in self._state.all(_EXPORTS, {"owner": owner, "finished": None}))
         return sum(not self.failure(export) for export in found)
 
+    def kept(self, owner: str | None) -> int:
+        """How many exports of this owner's there are, those that are done among them."""
+        return sum(not self._expired(document) for _, document in self._state.all(_EXPORTS, {"owner": owner}))
+
     def take_up(self, id: str) -> Export:
         """The export, to be written by the caller alone from now on. Raises Busy where nobody wants it any more."""
         document = self._state.get(_EXPORTS, id)

@@ -1,16 +1,19 @@
 """The files of exports: a folder each, of this user alone, in one that all processes of the site share."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from adapter.errors import NotFound
 from adapter.sync.exporting.exports import Export, Made
 
 FILE_BYTES = 64 * 2**20
 """After which a file is ended, give or take a piece, so that several can be read at once."""
 _CHUNK = 256 * 1024
+_IS_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Written:
@@ -65,13 +68,30 @@ class Written:
 
 
 def read(root: Path, export: Export, made: Made, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """The bytes of a file from one up to, and without, another; never what was written behind its end."""
-    left = (made.bytes if end is None else end) - start
-    with (root / export.id / made.name).open("rb") as file:
+    """The bytes of a file from one up to, and without, another; never what was written behind its end. Raises NotFound, at once."""
+    pieces = _pieces(root / export.id / made.name, made.bytes, start, made.bytes if end is None else end)
+    # Has the file opened; it is closed with the iterator, however few of the pieces are read.
+    next(pieces)
+    return pieces
+
+
+def _pieces(path: Path, size: int, start: int, end: int) -> Iterator[bytes]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise _elsewhere() from None
+    with file:
+        if os.fstat(file.fileno()).st_size < size:
+            raise _elsewhere()
+        yield b""
         file.seek(start)
-        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
-            left -= len(chunk)
+        while start < end and (chunk := file.read(min(_CHUNK, end - start))):
+            start += len(chunk)
             yield chunk
+
+
+def _elsewhere() -> NotFound:
+    return NotFound("This file of the export is not here in full: do all that write and serve exports share one folder?")
 
 
 def lines(root: Path, export: Export, made: Made) -> Iterator[str]:
@@ -83,8 +103,11 @@ def lines(root: Path, export: Export, made: Made) -> Iterator[str]:
 
 
 def sweep(root: Path, wanted: Iterable[str]) -> None:
-    """Remove the folders of all exports but those with these ids, which are asked for when it is known what folders there are."""
-    folders = [*root.iterdir()] if root.exists() else []
+    """Remove the folders of all exports but those with these ids, which are asked for when it is known what folders there are.
+
+    What no export can be called is not ours.
+    """
+    folders = [folder for folder in root.iterdir() if _IS_ID.fullmatch(folder.name)] if root.exists() else []
     kept = frozenset(wanted) if folders else ()
     for folder in folders:
         if folder.name not in kept:

@@ -22,18 +22,24 @@ class Pace:
     count: int = _FIRST
     """How many resources to read next."""
     _width: timedelta | None = field(default=None, repr=False)
+    _asked: timedelta = field(default=timedelta(), repr=False)
+    _empty: timedelta = field(default=timedelta(), repr=False)
+    _found: bool = field(default=False, repr=False)
 
     def end(self, start: datetime, before: datetime) -> datetime:
         """Where the window ends that is read next, if it begins there."""
         if not self.windows:
             return before
-        return min(before, start + (self._width or _probe(before - start)))
+        self._asked = self._width or max(_probe(before - start), 2 * self._empty)
+        return min(before, start + self._asked)
 
     def read(self, documents: Sequence[Document], *, more: bool) -> None:
         """Take note of what the last window held, or, if there is `more` in it, the first of that."""
         if not documents:
-            self._width = None
+            # Behind what was found there is mostly nothing more, and the end is near in steps that double.
+            self._width, self._empty = None, self._asked if self._found else timedelta()
             return
+        self._found, self._empty = True, timedelta()
         width = documents[-1]["fhir"]["updated"] - documents[0]["fhir"]["updated"] + _LEAST
         if more or self._width is None:
             self._width = width

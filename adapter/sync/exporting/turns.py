@@ -32,31 +32,39 @@ def exporting(repository: Repository, root: Path, *, offer: Offer | None = None)
     What is under way at the end stops before its next piece, and goes on from there in whatever process does this next.
     """
     stopping = Event()
-    thread = Thread(target=_run, args=(repository, root, offer, task(root), stopping), name="exports", daemon=True)
-    thread.start()
+    # A repository of its own each: while a job is at work, its commits are in the job's session.
+    writer, sweeper = (Repository(repository.database, repository.clock) for _ in range(2))
+    carry_out = _by_workers(writer, offer) if offer else partial(jobs.perform, task(root), writer, ending=stopping.is_set)
+    # What has expired makes room while a long export is written.
+    works = {"exports": partial(_write, writer, carry_out), "exports-sweep": partial(_sweep, sweeper, root)}
+    threads = [Thread(target=_again, args=(work, stopping), name=name, daemon=True) for name, work in works.items()]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
-def _run(repository: Repository, root: Path, offer: Offer | None, tasks: Tasks, stopping: Event) -> None:
-    # A repository of its own: while a job is at work, its commits are in the job's session.
-    own = Repository(repository.database, repository.clock)
-    carry_out = _by_workers(own, offer) if offer else partial(jobs.perform, tasks, own, ending=stopping.is_set)
+def _again(work: Callable[[], None], stopping: Event) -> None:
     while not stopping.is_set():
         try:
-            _turn(own, root, carry_out)
+            work()
         except Exception as error:  # noqa: BLE001 - the worker loop: the store can be away, and nothing would be exported any more
             log.event("exports.interrupted", level=logging.ERROR, error=type(error).__name__)
         stopping.wait(POLL_SECONDS)
 
 
-def _turn(repository: Repository, root: Path, carry_out: Callable[[str], None]) -> None:
-    exports, state = Exports(repository), State(repository.database)
+def _sweep(repository: Repository, root: Path) -> None:
+    exports = Exports(repository)
     exports.sweep()
     files.sweep(root, (export.id for export in exports.all()))
+
+
+def _write(repository: Repository, carry_out: Callable[[str], None]) -> None:
+    state = State(repository.database)
     for id, job in [*state.all("jobs", {"task": TASK})]:
         if job["status"] == jobs.DONE:
             state.drop("jobs", id)

@@ -10,6 +10,7 @@ from adapter.fhir.resource import Raw, dumps, parse
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
 from adapter.sync.exporting import files
+from adapter.sync.exporting.asked import SYSTEM
 from adapter.sync.exporting.cohort import cohort
 from adapter.sync.exporting.exports import Export, Exports, Step
 from adapter.sync.exporting.eyes import Eyes
@@ -24,6 +25,9 @@ def write_export(root: Path, work: Work, arguments: Arguments) -> None:
     """Write what is left of an export into files below `root`. Raises Busy where it is not to be done any more, or by another."""
     exports = Exports(work.repository)
     export = exports.take_up(arguments["export"])
+    if export.finished:
+        # Whoever wrote it was killed before the job was known to be done.
+        return
     look = partial(_seen, work.repository, export.eyes)
     people = cohort(export.asked, look())
     if not export.steps:
@@ -90,8 +94,10 @@ class _Writing:
         shape = selection.asked.shape()
         for document in documents:
             text = document["fhir"]["raw"] or _deletion(selection.type, document["_id"])
-            selection.note(text)
-            self.written.add(*_file_of(selection), [shape(text) if shape and document["fhir"]["raw"] else text])
+            line = shape(text) if shape and document["fhir"]["raw"] else text
+            # As it is told: whoever takes the export over has nothing but the files to know it by.
+            selection.note(line)
+            self.written.add(*_file_of(selection), [line])
 
 
 def _file_of(selection: Selection) -> tuple[str, str]:
@@ -120,7 +126,9 @@ def _steps(export: Export, repository: Repository, people: frozenset[str] | None
 
 
 def _referred(root: Path, export: Export) -> set[str]:
-    """What is referred to by what is in the files already."""
+    """What is referred to by what is in the files already; nothing where everything is asked for, whoever refers to it."""
+    if export.asked.level == SYSTEM:
+        return set()
     selection = Selection(export.asked, MEMBERS, "Patient")
     for made in export.files:
         for line in files.lines(root, export, made):

@@ -1,8 +1,8 @@
 """What the texts of a resource seem to tell about who somebody is, so that no sandbox learns it from a note (V-20).
 
-Looked at is every text but those in the places made for it (names, identifiers, addresses, telephone numbers), for which the tag
-`synthetic` vouches. Found is what a pattern can find, and what the client's own record says of the client; who is described and not named
-is not found. What is reserved for examples identifies nobody: social security numbers that are never issued
+Looked at is every text but literal references and those in the places made for it (names, identifiers, addresses, telephone numbers), for
+which the tag `synthetic` vouches. Found is what a pattern can find, and what the client's own record says of the client; who is described
+and not named is not found. What is reserved for examples identifies nobody: social security numbers that are never issued
 (https://www.ssa.gov/employer/randomizationfaqs.html), telephone numbers 555-01xx (https://www.nanpa.com/numbering/555-line-numbers),
 domains of https://www.rfc-editor.org/rfc/rfc2606.
 """
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 from adapter.fhir.structure import parts
 
@@ -77,6 +78,8 @@ def _texts(value: Raw, model: Any) -> Iterator[str]:
             continue
         for part in item if isinstance(item, list) else (item,):
             if isinstance(part, str):
-                yield part
+                # A literal reference names a client by the id, which the remote needs to know; many have it as an identifier, too.
+                if name != "reference" or split(part) is None:
+                    yield part
             elif isinstance(part, dict):
                 yield from _texts(part, element.model if element else None)

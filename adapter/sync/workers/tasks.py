@@ -15,7 +15,7 @@ from adapter.sync.workers.worker import offer_by
 
 
 def _export(work: Work, arguments: Arguments) -> None:
-    write_export(Settings.from_env().export_folder, work, arguments)
+    write_export(Settings.from_env().export_folder(work.repository.database.name), work, arguments)
 
 
 TASKS: Tasks = {"pull": pull_type, "push": push_slice, "load": load_files, "index": index_type, EXPORT: _export}

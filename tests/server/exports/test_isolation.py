@@ -1,11 +1,13 @@
 """An export of somebody of limited sight holds what a search of theirs finds, as of each piece."""
 
 import json
+from datetime import timedelta
 from urllib.parse import parse_qsl
 
 import pytest
 
 from adapter.access.viewer import Viewer
+from adapter.clock import instant
 from adapter.store.sight import sight_of
 from adapter.sync.exporting import files
 from adapter.sync.exporting.exports import Exports
@@ -110,3 +112,18 @@ def test_it_is_for_the_insurer_alone(stored, ask):
     answer = stored.fhir.send("GET", begun.location)
     assert answer.status_code == 404
     assert ask(begun.location).status == 200
+
+
+def test_the_insurer_is_told_of_deletions_in_the_record_of_a_member_and_of_no_other(stored, ask):
+    clock = stored.repository.clock
+    since = instant(clock() + timedelta(minutes=30))
+    stored.repository.clock = lambda: clock() + timedelta(hours=1)
+    for id in PEOPLE:
+        stored.fhir.send("DELETE", f"CarePlan/plan-{id}")
+    for path in ("$export", "Patient/$export"):
+        begun = ask(f"{path}?_since={since}&_type=CarePlan")
+        stored.write()
+        [export] = [each for each in Exports(stored.repository).all() if each.id in begun.location]
+        told = [json.loads(line) for made in export.files if made.kind == "deleted" for line in files.lines(stored.root, export, made)]
+        urls = sorted(bundle["entry"][0]["request"]["url"] for bundle in told)
+        assert urls == ["CarePlan/plan-alma", "CarePlan/plan-river"]

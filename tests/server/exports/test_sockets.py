@@ -4,6 +4,7 @@ import socket
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
@@ -114,3 +115,28 @@ def test_who_reads_a_file_slowly_keeps_nobody_waiting(large, address):
         assert requests.get(f"{address}/metadata", timeout=PATIENCE).status_code == 200
         rest = requests.get(f"{address}/{path}", headers={"Range": f"bytes={size - 5}-", "Accept-Encoding": "identity"}, timeout=PATIENCE)
         assert (rest.status_code, rest.content) == (206, b'xxx"}\n'[-5:])
+
+
+def test_what_is_ended_makes_room_while_another_is_written(stored, monkeypatch):
+    """The first is written for as long as the test says."""
+    stored.manifest("$export?_type=Patient")
+    [ended] = (exports := Exports(stored.repository)).all()
+    begun, stopping = Event(), Event()
+
+    def write(*_):
+        begun.set()
+        assert stopping.wait(PATIENCE)
+
+    monkeypatch.setattr("adapter.sync.exporting.turns.write_export", write)
+    exports.begin(Asked(SYSTEM, "https://x.example/fhir/$export"))
+    with exporting(stored.repository, stored.root):
+        try:
+            assert begun.wait(PATIENCE)
+            assert (stored.root / ended.id).is_dir()
+            exports.end(ended)
+            end = time.monotonic() + PATIENCE
+            while (stored.root / ended.id).exists():
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            stopping.set()

@@ -21,7 +21,7 @@ from server.fhir.routes import endpoint
 
 from ..fhir import Fhir, assert_outcome
 from .conftest import below
-from .people import PEOPLE, of
+from .people import PEOPLE, group, member, of
 
 
 @pytest.fixture
@@ -56,6 +56,20 @@ def test_what_waits_says_so_and_what_is_done_tells_its_files(stored):
     assert timedelta(hours=23) < remaining <= LIFE
 
 
+@pytest.mark.parametrize("turns", [False, True])
+def test_an_export_of_parts_holds_what_these_refer_to_in_one_turn_or_in_many(stored, turns):
+    begun = stored.kick_off("Patient/$export?_elements=Patient.generalPractitioner")
+    exports = Exports(stored.repository)
+    [export] = exports.all()
+    for _ in range(30 * turns):
+        write_pieces(stored, 2)
+    assert bool(exports.find(export.id).finished) is turns
+    stored.write()
+    told = {file["type"]: file["count"] for file in stored.status(begun).json["output"]}
+    roles = dict.fromkeys(("CarePlan", "Observation", "Patient", "PractitionerRole", "Provenance"), 3)
+    assert told == roles, "who practises is left out of the roles, so no Practitioner is referred to"
+
+
 def test_progress_is_work_done_of_work_counted(stored, monkeypatch):
     monkeypatch.setattr("adapter.sync.exporting.write._NAMED", 2)
     begun, told = stored.kick_off(), []
@@ -86,6 +100,15 @@ def test_of_one_asker_only_some_exports_are_under_way_at_once(stored):
     refused = stored.kick_off()
     assert_outcome(refused, 429, "throttled")
     assert refused.headers["Retry-After"] == "60"
+    stored.fhir.send("DELETE", below(begun[0].headers["Content-Location"]))
+    assert stored.kick_off().status_code == 202
+
+
+def test_of_one_asker_only_some_exports_are_kept(stored, monkeypatch):
+    monkeypatch.setattr("server.fhir.operations.export.KEPT", 2)
+    begun = [stored.kick_off("$export?_type=Patient") for _ in range(2)]
+    stored.write()
+    assert "DELETE" in assert_outcome(stored.kick_off(), 429, "throttled")["diagnostics"]
     stored.fhir.send("DELETE", below(begun[0].headers["Content-Location"]))
     assert stored.kick_off().status_code == 202
 
@@ -131,6 +154,32 @@ def test_an_export_that_cannot_be_done_says_so(stored, make):
     stored.write()
     issue = assert_outcome(stored.status(begun), 500, "exception")
     assert "was deleted" in issue["diagnostics"]
+
+
+@pytest.mark.parametrize("left", ["waiting", "failed"])
+def test_an_export_that_is_done_stays_done_where_its_job_was_not_known_to_be(stored, make, left):
+    """Its writer was killed just before it said so, and then the Group was deleted."""
+    make(group(member("river")))
+    begun = stored.kick_off("Group/g/$export?_kind=x", Prefer="respond-async, handling=lenient")
+    state, [export] = State(stored.repository.database), Exports(stored.repository).all()
+    job = state.get("jobs", export.job)
+    stored.write()
+    done = stored.status(begun).json
+    stored.fhir.send("DELETE", "Group/g")
+    state.put("jobs", export.job, {**job, "status": left, "error": "killed"})
+    stored.write()
+    assert state.get("jobs", export.job)["status"] == ("failed" if left == "failed" else "done")
+    assert stored.status(begun).json == done
+    assert [len(stored.lines(file)) for file in (*done["output"], *done["error"])] == [1] * 7
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])], ids=["none", "cut"])
+def test_a_file_that_is_not_here_in_full_is_not_told_in_part(stored, harm):
+    [file] = stored.manifest("$export?_type=Patient")["output"]
+    [path] = stored.root.rglob("*.ndjson")
+    harm(path)
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        assert_outcome(stored.fhir.send("GET", below(file["url"]), **headers), 404, "not-found")
 
 
 def test_an_asker_is_told_nothing_of_the_exports_of_another(stored):

@@ -9,12 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from adapter.clock import utc_now
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from adapter.sync.exporting import files
@@ -79,9 +81,11 @@ def test_an_export_that_is_killed_while_others_write_holds_what_was_there_throug
     database: Any, environment: dict[str, str], tmp_path: Path
 ) -> None:
     repository, chance = Repository(database), random.Random(20251122)
+    # Made five minutes ago, so that an export tells them in order of change, and those that change meanwhile behind that.
+    before = Repository(database, lambda: utc_now() - timedelta(minutes=5))
     kept = [(type, f"kept-{number}") for type in sorted(MINIMAL) for number in range(EACH)]
     for start in range(0, len(kept), 100):
-        repository.commit([Change(type, id, {**MINIMAL[type], "id": id}, 0) for type, id in kept[start : start + 100]])
+        before.commit([Change(type, id, {**MINIMAL[type], "id": id}, 0) for type, id in kept[start : start + 100]])
     exports = Exports(repository)
     export = exports.begin(Asked(SYSTEM, "https://x.example/fhir/$export"))
     left = []
@@ -94,7 +98,7 @@ def test_an_export_that_is_killed_while_others_write_holds_what_was_there_throug
     assert len({turn for turn, _, _ in left}) > KILLS // 2, "each process takes it up anew"
     assert sum(0 < done < export.done for _, done, _ in left) > KILLS // 2, left
     assert min(others["changed"], others["deleted"]) > KILLS
-    found = [json.loads(line) for made in export.files for line in files.lines(tmp_path, export, made)]
+    found = [json.loads(line) for made in export.files for line in files.lines(tmp_path / database.name, export, made)]
     assert sum(made.count for made in export.files) == len(found)
     held = Counter((raw["resourceType"], raw["id"]) for raw in found)
     assert {key: held[key] for key in kept} == dict.fromkeys(kept, 1)

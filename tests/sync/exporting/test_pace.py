@@ -58,6 +58,13 @@ def test_all_is_read_in_order_by_windows_of_about_a_page(moments: list[datetime]
     assert sum(number > 3 * PIECE for number in held) <= 2
 
 
+@pytest.mark.parametrize("ago", [timedelta(seconds=90), timedelta(hours=1), timedelta(hours=23), timedelta(days=2000)], ids=str)
+def test_behind_the_last_resource_the_end_is_soon_found(ago: timedelta) -> None:
+    _, held = read(spread(NOW - ago - timedelta(minutes=7), NOW - ago, 20_000), Pace(True))
+    behind = len(held) - max(at for at, number in enumerate(held) if number) - 1
+    assert behind < 20
+
+
 def test_without_windows_all_that_is_left_is_one() -> None:
     assert Pace(False).end(BEGIN, NOW) == NOW
 

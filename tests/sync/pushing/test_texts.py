@@ -76,6 +76,19 @@ def test_the_places_that_are_made_for_names_and_numbers_are_not_looked_at():
     assert telling({**CLIENT, "maritalStatus": {"text": "212-556-0199"}}) == PHONE
 
 
+def test_a_client_whose_identifier_is_the_id_is_not_named_by_a_literal_reference():
+    """As Synthea makes them."""
+    id = "0f2ed4c5-4f84-4a5f-b1d5-0c5fa1f2b3c4"
+    signs = signs_of(
+        {"resourceType": "Patient", "id": id, "identifier": [{"system": "https://github.com/synthetichealth/synthea", "value": id}]}
+    )
+    subject = {"reference": f"Patient/{id}"}
+    assert telling(note("Kanarifugl walks") | {"subject": subject}, signs) is None
+    assert telling(note("Kanarifugl walks") | {"subject": {**subject, "display": f"Client {id}"}}, signs) == OWNED
+    assert telling(note("Kanarifugl walks") | {"subject": {"reference": f"client {id}"}}, signs) == OWNED
+    assert telling(note(f"Patient/{id}"), signs) == OWNED
+
+
 def test_what_the_reader_has_is_no_news():
     theirs = note("ask kanarifugl@hospital.org")
     assert telling({**theirs, "title": "Kanarifugl's plan"}, said=theirs) is None
