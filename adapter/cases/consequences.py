@@ -39,9 +39,9 @@ def withdrawn(tasks: Mapping[str, Fields], about: Container[str], at: str, why: 
     ]
 
 
-def given_up(service: Fields) -> bool:
-    """Whether a planned service is not to be done any more, so that nobody is to be asked for it."""
-    return service["status"] in ("cancelled", "stopped", "entered_in_error")
+def given_up(record: Fields) -> bool:
+    """Whether a planned service, or a transition of care, is not to be done any more, so that nobody is to be asked for it."""
+    return record["status"] in ("cancelled", "stopped", "entered_in_error")
 
 
 def _plans(now: Situation, status: str, among: tuple[str, ...]) -> Iterator[Effect]:

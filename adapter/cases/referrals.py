@@ -4,10 +4,10 @@ Pure functions. The loop is that of SDOH Clinical Care's Task for referral manag
 service is the order that it is about. http://hl7.org/fhir/us/sdoh-clinicalcare
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adapter.cases.facts import Facts
+from adapter.cases.facts import Facts, moment
 from adapter.cases.record import Fields
 from adapter.config import CS
 from adapter.errors import NotNow, RuleViolated
@@ -88,6 +88,16 @@ def moved(task: Fields, status: str, at: str, reason: str | None = None) -> Fiel
         raise RuleViolated(f"That it is {status} needs a reason.", code="reason_missing", expression=["reason"])
     told = {name: value for name, value in task.items() if name != "status_reason"}
     return {**told, "status": status, "modified_at": at, **({"status_reason": {"text": reason}} if reason else {})}
+
+
+def replaced(task: Fields, others: Iterable[Fields]) -> bool:
+    """Whether another, of the other referrals of its service, took the place of one that was declined or failed."""
+    since = task.get("authored_at", "")
+    return task["status"] in DECLINED and any(each["status"] in OPEN or _later(each.get("authored_at", ""), since) for each in others)
+
+
+def _later(one: str, other: str) -> bool:
+    return bool(one) and (not other or moment(one) > moment(other))
 
 
 def carried_over(task: Fields, service: Fields) -> Fields | None:

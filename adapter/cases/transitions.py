@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from adapter.cases.consequences import given_up
 from adapter.cases.facts import Facts, Situation, day, moment, services_of_plan
 from adapter.cases.insurance import OVER, requirement, unauthorised
 from adapter.cases.record import Fields
@@ -104,16 +105,22 @@ def handovers(plan: str, facts: Facts) -> dict[str, Fields]:
 
 
 def acknowledged(plan: Fields, task: Fields, at: str, days: int) -> Fields | None:
-    """The plan once the receiver has taken over, the first contact being due so many business days later; None where nothing is new.
+    """The plan once its receiver has taken over, the first contact being due so many business days later; None where nothing is new.
 
-    It was acknowledged when the task says that it was changed, unless that is later than `at`.
+    It was acknowledged when the task says that it was changed, unless that is later than `at`. What another says, who was the receiver
+    before, or of a transition that is not to be any more, counts for nothing.
     """
-    if task["status"] not in TAKEN or "acknowledged_at" in plan:
+    if task["status"] not in TAKEN or "acknowledged_at" in plan or task.get("owner") != plan.get("receiver") or given_up(plan):
         return None
     told = task.get("modified_at", at)
     when = told if moment(told) <= moment(at) else at
     left = max(day(str(plan.get("actual_date", when))), day(when))
     return {**plan, "acknowledged_at": when, "first_follow_up_due_at": business_day(left, days).isoformat()}
+
+
+def asked_anew(plan: Fields) -> Fields:
+    """The plan when somebody is asked to take over by a new task: the word on it is still to come."""
+    return {name: value for name, value in plan.items() if name not in ("acknowledged_at", "first_follow_up_due_at")}
 
 
 def first_contact(plan: Fields) -> Fields:

@@ -1,7 +1,6 @@
 """What is done about the insurance of a case: eligibility and authorisations asked for, answered, appealed, withdrawn; how it stands."""
 
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid5
 
@@ -14,7 +13,7 @@ from adapter.cases.record import Fields
 from adapter.casework.answers import look
 from adapter.casework.desk import Desk
 from adapter.casework.facts import facts_about
-from adapter.casework.records import Kept, amend, put, put_together, read
+from adapter.casework.records import Kept, amend, put, put_together, read, unused
 from adapter.errors import NotNow, RuleViolated
 from adapter.mapping.task import KINDS
 
@@ -38,7 +37,7 @@ def ask_eligibility(desk: Desk, services: Sequence[str], *, coverage: str | None
         if _asked(facts, services):
             return []
         fields = requests.eligibility(services, facts, desk.now(), desk.actor.reference, coverage)
-        return [("eligibility_request", _free(desk, lambda number: question_for(case.reference, number)), fields)]
+        return [("eligibility_request", unused(desk.repository, lambda number: question_for(case.reference, number)), fields)]
 
     put_together(desk, case.reference, decide, activity="eligibility-asked", reason=reason)
     return read(desk.repository, "eligibility_request", _asked(_facts(desk, case), services).partition("/")[2])
@@ -99,14 +98,9 @@ def ask_authorisation(desk: Desk, service: str, *, reason: str | None = None, **
     return _latest(desk, case, service)
 
 
-def _free(desk: Desk, name: Callable[[int], str]) -> str:
-    """The first of the references that are made from a number under which there never was anything."""
-    return next(each for each in map(name, count()) if desk.repository.find(*each.split("/")) is None)
-
-
 def _request(desk: Desk, service: str, fields: Fields) -> list[Effect]:
     """A request of a service, and the authorisation that waits for its answer."""
-    request = _free(desk, lambda number: request_for(service, number))
+    request = unused(desk.repository, lambda number: request_for(service, number))
     waits: Fields = {
         **{name: fields[name] for name in ("client", "case", "coverage", "insurer") if name in fields},
         "service": service,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import count
 from uuid import uuid4
 
 from pymongo.client_session import ClientSession
@@ -35,6 +36,8 @@ from adapter.store.versions import made_by
 _TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}
 # An instrument is ours, and an AuditEvent says itself who acted.
 _UNSIGNED = ("Questionnaire", "AuditEvent")
+_ASKED_FOR = {"planned_service": "The service was cancelled.", "transition_plan": "The transition was stopped."}
+"""By concept of what others are asked for by tasks: why those end with it."""
 
 
 @dataclass(frozen=True)
@@ -201,13 +204,13 @@ def _put(desk: Desk, concept: str, id: str, fields: Fields, expect: int | None, 
 
 
 def _follows(repository: Repository, concept: str, reference: str, fields: Fields, at: str) -> list[Effect]:
-    """What changes with a record: the goals that a contact reviews, what was asked about a service that is not to be done any more."""
+    """What changes with a record: the goals that a contact reviews, what was asked about what is not to be done any more."""
     if concept == "follow_up":
         goals = repository.find_many("Goal", [review["goal"].partition("/")[2] for review in fields.get("goal_reviews", [])])
         return reviewed(fields, {goal.reference: goal.record for goal in goals.values() if not goal.deleted and goal.concept == "goal"})
-    if concept == "planned_service" and given_up(fields) and "Task" in repository.types():
+    if concept in _ASKED_FOR and given_up(fields) and "Task" in repository.types():
         tasks = [task for task in repository.scan("Task", {KEY: reference, "concept": "task"}) if not task.deleted]
-        return withdrawn({task.reference: task.record for task in tasks}, {reference}, at, "The service was cancelled.")
+        return withdrawn({task.reference: task.record for task in tasks}, {reference}, at, _ASKED_FOR[concept])
     return []
 
 
@@ -240,7 +243,7 @@ def put_together(
 
 def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect | Change]], activity: str, reason: str | None) -> None:
     turns = _turns(desk.repository, case)
-    decided = decide()
+    decided = _and_follows(desk, decide())
     effects = [
         (effect, _faces(desk.repository, effect[0], effect[1].partition("/")[2])) for effect in decided if not isinstance(effect, Change)
     ]
@@ -254,6 +257,19 @@ def _put_together(desk: Desk, case: str, decide: Callable[[], Sequence[Effect | 
         wanted += changes(desk.repository, concept, reference.partition("/")[2], fields, synthetic=desk.synthetic, seen=found)
     if wanted:
         write(desk, wanted, turns, activity=activity, reason=reason)
+
+
+def unused(repository: Repository, name: Callable[[int], str]) -> str:
+    """The first of the references that `name` makes of 0, 1, … under which there never was anything: deleted things keep theirs."""
+    return next(each for each in map(name, count()) if repository.find(*each.split("/")) is None)
+
+
+def _and_follows(desk: Desk, decided: Sequence[Effect | Change]) -> list[Effect | Change]:
+    """What was decided, and what changes with it that nothing was decided of."""
+    effects = [each for each in decided if not isinstance(each, Change)]
+    follows = {each[1]: each for effect in effects for each in _follows(desk.repository, *effect, desk.now())}
+    named = {reference for _, reference, _ in effects}
+    return [*decided, *(each for reference, each in follows.items() if reference not in named)]
 
 
 def _fields(faces: Sequence[Stored], concept: str, reference: str) -> Fields:

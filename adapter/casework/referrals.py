@@ -20,7 +20,7 @@ from adapter.casework.desk import Desk
 from adapter.casework.directory import Found, alike
 from adapter.casework.facts import records_of
 from adapter.casework.receivers import check_told, receiver, to_ask
-from adapter.casework.records import Kept, put_together, read
+from adapter.casework.records import Kept, put_together, read, unused
 from adapter.errors import Invalid, NotNow
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
@@ -85,7 +85,8 @@ def _drafted(desk: Desk, id: str, to: str, priority: str, due: str | None, note:
         **({"due": due} if due else {}),
         **({"notes": [{"text": note}]} if note else {}),
     }
-    return [("task", f"Task/{uuid5(_NAMESPACE, f'{service.reference} {to} {len(known)}')}", fields)]
+    own = unused(desk.repository, lambda number: f"Task/{uuid5(_NAMESPACE, f'{service.reference} {to} {number}')}")
+    return [("task", own, fields)]
 
 
 def _goes_on(service: Kept) -> None:
@@ -135,7 +136,8 @@ def _sent(desk: Desk, task: Kept, service: Kept) -> list[Effect]:
 def answer(desk: Desk, id: str, status: str, *, reason: str | None = None, results: Sequence[Fields] = ()) -> Kept:
     """The referral with the provider's answer, told on its behalf: the Provenance names both; the service goes on as the answer says.
 
-    `status` is one of ANSWERS; `results` are values (reference, code or text) of what came of it. Raises NotNow `referral_status_invalid`
+    `status` is one of ANSWERS; `results` are values (reference, code or text) of what came of it; told of the status that it has already,
+    they are added, and the service stays as it is. Raises NotNow `referral_status_invalid`
     with what it can become, RuleViolated `reason_missing`, Invalid for a status that is not the provider's word.
     """
     if status not in rules.ANSWERS:
@@ -147,13 +149,14 @@ def answer(desk: Desk, id: str, status: str, *, reason: str | None = None, resul
 
 
 def _answered(desk: Desk, task: Kept, service: Kept, *, status: str, reason: str | None, results: Sequence[Fields]) -> list[Effect]:
-    if task.fields["status"] == status:
-        return []
-    after = rules.moved(task.fields, status, desk.now(), reason)
-    known = after.get("outputs", [])
+    same = task.fields["status"] == status
+    known = task.fields.get("outputs", [])
     new = [each for value in results if (each := {"type": _kind(value), "value": value}) not in known]
+    if same and not new:
+        return []
+    after = {**task.fields, "modified_at": desk.now()} if same else rules.moved(task.fields, status, desk.now(), reason)
     effects: list[Effect] = [("task", task.reference, {**after, **({"outputs": [*known, *new]} if known or new else {})})]
-    carried = rules.carried_over(after, service.fields)
+    carried = None if same else rules.carried_over(after, service.fields)
     return effects + ([("planned_service", service.reference, carried)] if carried else [])
 
 
@@ -201,7 +204,8 @@ def settle(desk: Desk, facts: Facts) -> bool:
     """Whether something changed: services are brought to what their referrals say, which came by a sync or another door, and referrals
     of services that are not to be done any more are cancelled.
 
-    What somebody wrote of a service after an answer stands, unless the answer is that it is done.
+    What somebody wrote of a service after an answer stands, unless the answer is that it is done; and so does what another provider, who
+    was asked since, says of it.
     """
     done = False
     for reference, task in rules.referred(facts).items():
@@ -218,9 +222,10 @@ def _unsettled(desk: Desk, reference: str) -> list[Effect]:
     if given_up(service.fields):
         return withdrawn({task.reference: task.fields}, {service.reference}, desk.now(), "The service was cancelled.")
     carried = rules.carried_over(task.fields, service.fields)
-    if carried and (task.updated >= service.updated or carried["status"] == "completed"):
-        return [("planned_service", service.reference, carried)]
-    return []
+    if carried is None or (task.updated < service.updated and carried["status"] != "completed"):
+        return []
+    others = [kept.fields for kept in _referrals(desk.repository, service.reference) if kept.reference != reference]
+    return [] if rules.replaced(task.fields, others) else [("planned_service", service.reference, carried)]
 
 
 def of_case(desk: Desk, id: str) -> list[Row]:

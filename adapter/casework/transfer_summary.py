@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
+from adapter.access.sensitive import security
 from adapter.cases.facts import Facts, goals_of_plan, moment, plan_in_hand, services_of_plan
 from adapter.cases.headline import headline
 from adapter.cases.insurance import OVER
@@ -40,6 +41,8 @@ class Summary:
     identifier: str
     """Of this very document: a URI."""
     text: str
+    security: list[Raw]
+    """What whoever may see the document must be allowed to see."""
 
 
 def summary(repository: Repository, plan: str, fields: Fields, case: Fields, facts: Facts, at: str, replaces: str | None) -> Summary:
@@ -61,7 +64,7 @@ def summary(repository: Repository, plan: str, fields: Fields, case: Fields, fac
     resources = [stored.raw for stored in found.values()]
     content = uuid5(_NAMESPACE, f"{plan} {replaces} {dumps([first, *resources])}")
     identifier = f"urn:uuid:{content}"
-    return Summary(head, identifier, dumps(document(first, resources, identifier=identifier, at=latest)))
+    return Summary(head, identifier, dumps(document(first, resources, identifier=identifier, at=latest)), security(resources))
 
 
 def _gathered(repository: Repository, wanted: list[str]) -> dict[str, Stored]:

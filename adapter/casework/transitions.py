@@ -5,14 +5,15 @@ from uuid import UUID, uuid5
 
 from adapter.care.follow_up import policy
 from adapter.cases import transitions as rules
-from adapter.cases.consequences import Effect, withdrawn
-from adapter.cases.facts import Facts, Situation
+from adapter.cases.consequences import Effect, given_up, withdrawn
+from adapter.cases.facts import Facts, Situation, day
 from adapter.cases.record import Fields
 from adapter.cases.referrals import OPEN, moved
+from adapter.cases.schedule import business_day
 from adapter.casework.desk import Desk
 from adapter.casework.facts import facts_about
 from adapter.casework.receivers import check_told, receiver, to_ask
-from adapter.casework.records import Kept, amend, put_together, read
+from adapter.casework.records import Kept, amend, put_together, read, unused
 from adapter.casework.transfer_summary import summary
 from adapter.errors import Invalid, NotFound, NotNow, RuleViolated
 from adapter.fhir.resource import Raw, parse
@@ -40,7 +41,7 @@ def prepare(desk: Desk, id: str) -> Kept:
 
 
 def _going_on(plan: Kept) -> None:
-    if plan.fields["status"] not in ("in_progress", "completed", "amended"):
+    if given_up(plan.fields):
         raise NotNow("The transition is over.", code="transition_over", expression=["status"])
 
 
@@ -70,8 +71,11 @@ def _sent(desk: Desk, id: str, due: str | None) -> list[Effect | Change]:
     made = _summary(desk, plan, case, facts, former)
     package = made[0] if made else former.reference if former else ""
     wanted: list[Effect | Change] = [*(made[1] if made else [])]
-    wanted += _asked(desk, plan, facts, to.reference, package, due)
+    asked = _asked(desk, plan, facts, to.reference, package, due)
+    wanted += asked
     after = rules.packed(plan.fields, package)
+    if any(reference not in facts.of("task") for _, reference, _ in asked):
+        after = rules.asked_anew(after)
     return wanted + ([("transition_plan", plan.reference, after)] if after != plan.fields else [])
 
 
@@ -91,7 +95,7 @@ def _summary(desk: Desk, plan: Kept, case: Fields, facts: Facts, former: Stored 
     before = parse(text)["identifier"]["value"] if text else None
     made = make(before)
     id = str(uuid5(_NAMESPACE, made.identifier))
-    raw = reference_to(made.text, made.head, made.identifier, replaces=former.reference if former else None)
+    raw = reference_to(made.text, made.head, made.identifier, made.security, replaces=former.reference if former else None)
     old = desk.repository.find("DocumentReference", id)
     written = [Change("DocumentReference", id, raw, old.version if old else 0)]
     if former:
@@ -123,20 +127,22 @@ def _asked(desk: Desk, plan: Kept, facts: Facts, to: str, package: str, due: str
         "due": due or _until(plan.fields, at),
         "inputs": inputs,
     }
-    return [*withdrew, ("task", f"Task/{uuid5(_NAMESPACE, f'{plan.reference} {to} {len(known)}')}", fields)]
+    own = unused(desk.repository, lambda number: f"Task/{uuid5(_NAMESPACE, f'{plan.reference} {to} {number}')}")
+    return [*withdrew, ("task", own, fields)]
 
 
 def _until(plan: Fields, at: str) -> str:
-    """Until when the receiver's word is waited for: the day of the transition, unless that has passed."""
-    target = plan.get("target_date", at)
-    return str(max(target[:10], at[:10]))
+    """Until when the receiver's word is waited for: the day of the transition, unless that has passed; else as the policy says."""
+    if "target_date" in plan:
+        return str(max(plan["target_date"][:10], at[:10]))
+    return business_day(day(at), policy().referral_business_days["routine"]).isoformat()
 
 
 def answer(desk: Desk, id: str, status: str, *, reason: str | None = None) -> Kept:
     """The transition plan with the receiver's word, told on its behalf: the Provenance names both (P-24).
 
     `accepted` makes it acknowledged, and plans the first contact with the client. Raises NotFound where nothing was sent, NotNow
-    `referral_status_invalid` with what can be said, RuleViolated `reason_missing`.
+    `transition_over`, `referral_status_invalid` with what can be said, RuleViolated `reason_missing`.
     """
     if status not in ANSWERS:
         raise Invalid(f"A receiver's answer is one of {', '.join(ANSWERS)}.", expression=["status"])
@@ -151,6 +157,7 @@ def answer(desk: Desk, id: str, status: str, *, reason: str | None = None) -> Ke
 
 def _answered(desk: Desk, id: str, status: str, reason: str | None) -> list[Effect]:
     plan = read(desk.repository, "transition_plan", id)
+    _going_on(plan)
     case = read(desk.repository, "case", plan.fields["case"].partition("/")[2]).fields
     asked = rules.handovers(plan.reference, facts_about(desk, plan.fields["case"], case))
     mine = sorted((task["authored_at"], key) for key, task in asked.items() if task.get("owner") == plan.fields.get("receiver"))
@@ -166,16 +173,21 @@ def _answered(desk: Desk, id: str, status: str, reason: str | None) -> list[Effe
 def _taken_over(desk: Desk, plan: Kept, task: Fields) -> list[Effect]:
     """What follows once the receiver has taken over: the plan says so, and the first contact is planned."""
     after = rules.acknowledged(plan.fields, task, desk.now(), policy().discharge_contact_business_days)
-    if after is None:
-        return []
-    contact = f"Encounter/{uuid5(_NAMESPACE, f'{plan.reference} first contact')}"
-    known = desk.repository.find(*contact.split("/"))
-    planned: list[Effect] = [] if known else [("follow_up", contact, rules.first_contact(after))]
-    return [("transition_plan", plan.reference, after), *planned]
+    return [("transition_plan", plan.reference, after), *_contact(desk, plan.reference, after)] if after else []
+
+
+def _contact(desk: Desk, plan: str, after: Fields) -> list[Effect]:
+    """The first contact: of a former receiver's time moved where it is still planned, and else one for this receiver."""
+    first, own = (uuid5(_NAMESPACE, f"{plan} {name}") for name in ("first contact", f"first contact {after['receiver']}"))
+    known = desk.repository.find("Encounter", str(first))
+    if known and not known.deleted and (fields := read(desk.repository, "follow_up", known.id).fields)["status"] == "planned":
+        return [("follow_up", known.reference, {**fields, "planned_at": after["first_follow_up_due_at"]})]
+    id = str(own if known else first)
+    return [] if desk.repository.find("Encounter", id) else [("follow_up", f"Encounter/{id}", rules.first_contact(after))]
 
 
 def settle(desk: Desk, facts: Facts) -> bool:
-    """Whether something changed: a receiver's word that came by a sync or another door is taken up."""
+    """Whether something changed: a receiver's word, or that a transition was stopped, which came by a sync or another door, is taken up."""
     done = False
     for reference, plan in facts.of("transition_plan").items():
         for key in rules.handovers(reference, facts):
@@ -186,9 +198,12 @@ def settle(desk: Desk, facts: Facts) -> bool:
 
 
 def _told(desk: Desk, plan: str, task: str) -> list[Effect]:
-    """What follows from a receiver's word as it is stored."""
+    """What follows from a receiver's word as it is stored; of a transition that was stopped the asking is taken back."""
     said = read(desk.repository, "task", task.partition("/")[2]).fields
-    return _taken_over(desk, read(desk.repository, "transition_plan", plan.partition("/")[2]), said)
+    kept = read(desk.repository, "transition_plan", plan.partition("/")[2])
+    if given_up(kept.fields):
+        return withdrawn({task: said}, {plan}, desk.now(), "The transition was stopped.")
+    return _taken_over(desk, kept, said)
 
 
 def package(desk: Desk, id: str) -> Raw:

@@ -46,6 +46,8 @@ WATCHED = (
     "Condition",
     "ClaimResponse",
     "CoverageEligibilityResponse",
+    "ServiceRequest",
+    "QuestionnaireResponse",
     "Task",
 )
 OVERLAP = timedelta(minutes=2)

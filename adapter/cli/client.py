@@ -35,7 +35,8 @@ def client() -> None:
 def add(id: str, jwks: Path | None, **options: Any) -> None:
     """Register the client ID: a service, or an app for people.
 
-    A service has keys (--jwks or --jwks-url), an app an address to go back to (--redirect). There is no secret: a service proves who it is by its keys (SMART Backend Services), an app without keys by PKCE alone.
+    A service has keys (--jwks or --jwks-url), an app an address to go back to (--redirect). There is no secret: a service proves who it
+    is by its keys (SMART Backend Services), an app without keys by PKCE alone.
 
     \b
       casebridge client add north --role insurer-reader --organisation Organization/north --purpose HPAYMT \\

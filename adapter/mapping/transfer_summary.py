@@ -84,14 +84,17 @@ def _narrative(lines: Sequence[str]) -> Raw:
     return {"status": "generated", "div": f'<div xmlns="{_XHTML}"><ul>{items}</ul></div>'}
 
 
-def reference_to(text: str, head: Head, identifier: str, *, replaces: str | None = None) -> Raw:
-    """The DocumentReference with the document in it; `identifier` is the document's, `replaces` the DocumentReference before.
+def reference_to(text: str, head: Head, identifier: str, security: Sequence[Raw], *, replaces: str | None = None) -> Raw:
+    """The DocumentReference with the document in it.
+
+    `identifier` is the document's, `security` its labels, `replaces` the DocumentReference before.
 
     The document stands in it, not at a URL: a sync leads References to what they mean at a remote, but nothing leads a URL there.
     """
     content = text.encode()
     raw: Raw = {
         "resourceType": "DocumentReference",
+        "meta": {"security": list(security)},
         "masterIdentifier": {"system": URI, "value": identifier},
         "status": "current",
         "docStatus": "final",

@@ -43,8 +43,8 @@ def accept(call: Call, id: str) -> flask.Response:
 def carry_out(call: Call, id: str) -> flask.Response:
     """The plan's next version, with a minor adjustment carried out."""
     told = call.body
-    how = {"reason": told.get("reason"), "request_id": call.request_id}
-    return replies.of_record(plans.carry_out(call.desk, id, told["proposed_at"], told["updates"], **how))
+    made = plans.carry_out(call.desk, id, told["proposed_at"], told["updates"], reason=told.get("reason"), request_id=call.request_id)
+    return replies.of_record(made)
 
 
 def redraft(call: Call, id: str) -> flask.Response:

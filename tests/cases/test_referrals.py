@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapter.cases.planned_service import PlannedService
-from adapter.cases.referrals import ANSWERS, OPEN, STAGES, carried_over, is_referral, moved
+from adapter.cases.referrals import ANSWERS, OPEN, STAGES, carried_over, is_referral, moved, replaced
 from adapter.cases.task import Task
 from adapter.errors import NotNow, RuleViolated
 from adapter.mapping.planned_service import PLANNED_SERVICE
@@ -60,6 +60,20 @@ def test_a_service_follows_its_referral_unless_it_is_over_or_so_already(status, 
     wanted = STAGES[status].service
     found = carried_over(task(status), {"status": service, "description": "kept"})
     assert found == (None if over or wanted in (None, service) else {"status": wanted, "description": "kept"})
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({"status": "requested", "authored_at": "2026-02-01T09:00:00Z"}, True),
+        ({"status": "failed", "authored_at": "2026-03-02T10:00:00+01:00"}, False),
+        ({"status": "failed", "authored_at": "2026-03-02T09:30:00+00:00"}, True),
+        ({"status": "failed"}, False),
+    ],
+)
+def test_a_declined_referral_is_replaced_by_one_that_is_open_or_was_asked_for_later(other, found):
+    assert replaced(task("failed", authored_at=AT), [task() | other]) is found
+    assert not replaced(task("completed", authored_at=AT), [task() | other])
 
 
 def test_a_task_that_follows_from_the_record_is_no_referral():

@@ -5,7 +5,7 @@ import pytest
 from adapter.cases.case import STATUSES, STEPS
 from adapter.cases.facts import Facts
 from adapter.cases.guards import GUARDS
-from adapter.cases.workflow import PHASE_OF_STEP, PROCESS, STATUS_OF_STEP, TRANSITIONS, advance, allowed, opened
+from adapter.cases.workflow import PHASE_OF_STEP, PROCESS, STATUS_OF_STEP, TRANSITIONS, advance, allowed, opened, openings
 from adapter.errors import RuleViolated
 from tests.cases.stories import situation
 
@@ -146,6 +146,7 @@ def test_a_reopened_case_is_open_again_and_another_cycle_is_counted():
     again = advance(closed, "TR-23", Facts({"case_manager": {"Practitioner/1": {}}}), AT, "Practitioner/1")
     assert (again["step"], again["status"]) == ("screening", "active")
     assert not {"closed_at", "close_reason"} & again.keys()
+    assert [openings({}), openings(closed), openings(again)] == [1, 1, 2]
     assert advance(in_step("outcome_evaluation"), "TR-18", Facts(), AT, "Practitioner/1", "more can change")["cycle"] == 2
 
 

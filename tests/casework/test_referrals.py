@@ -4,7 +4,8 @@ import pytest
 
 from adapter.casework import referrals
 from adapter.casework.cases import open_case, transit
-from adapter.casework.records import put, read
+from adapter.casework.plans import leave_out
+from adapter.casework.records import put, read, remove
 from adapter.casework.services import move
 from adapter.casework.watch import WATCHER, Watch
 from adapter.errors import Invalid, NotFound, NotNow, RuleViolated
@@ -85,6 +86,16 @@ def test_the_same_provider_again_is_the_same_referral_and_another_waits_for_its_
     assert status(desk, service) == "not_started"
 
 
+def test_a_provider_is_asked_anew_by_another_task_though_one_was_deleted(desk, service):
+    made = []
+    for _ in range(3):
+        made.append(referrals.refer(desk, service, PANTRY).id)
+        referrals.cancel(desk, made[-1], "Kanarifugl moved away")
+        if len(made) == 2:
+            remove(desk, "task", made[0])
+    assert len(set(made)) == 3
+
+
 @pytest.mark.parametrize("to", ["Organization/nobody", "Patient/alma", "RelatedPerson/jon"])
 def test_who_is_not_in_the_directory_is_not_asked(desk, service, to):
     with pytest.raises(Invalid):
@@ -147,6 +158,35 @@ def test_an_answer_that_was_given_already_changes_nothing(desk, service):
     task = sent(desk, service)
     first = referrals.answer(desk, task.id, "accepted")
     assert referrals.answer(desk, task.id, "accepted").version == first.version
+
+
+def test_results_that_are_told_later_are_kept_and_move_nothing(desk, service):
+    task = sent(desk, service)
+    for word in ("accepted", "in_progress"):
+        referrals.answer(desk, task.id, word)
+    move(desk, service, "on_hold")
+    for _ in range(2):
+        after = referrals.answer(desk, task.id, "in_progress", results=[{"text": "Kanarifugl got meals"}])
+    assert [each["value"] for each in after.fields["outputs"]] == [{"text": "Kanarifugl got meals"}]
+    assert after.version == 5
+    assert status(desk, service) == "on_hold"
+    referrals.answer(desk, task.id, "completed")
+    after = referrals.answer(desk, task.id, "completed", results=[{"reference": "Procedure/p1"}])
+    assert len(after.fields["outputs"]) == 2
+
+
+def test_a_referral_that_failed_does_not_disturb_the_one_that_took_its_place(desk, service, time):
+    first = sent(desk, service)
+    for word in ("accepted", "failed"):
+        referrals.answer(desk, first.id, word, reason="full")
+    assert status(desk, service) == "on_hold"
+    second = sent(desk, service, KITCHEN)
+    for word in ("accepted", "in_progress"):
+        referrals.answer(desk, second.id, word)
+    time.forward(hours=1)
+    came(desk, first, description="Kanarifugl")
+    Watch(desk.repository).look()
+    assert status(desk, service) == "in_progress"
 
 
 def test_a_move_that_is_not_in_the_table_is_refused_with_those_that_are(desk, service):
@@ -230,12 +270,18 @@ def test_a_service_that_is_cancelled_takes_its_open_referral_with_it(desk, servi
     assert (found["status"], found["status_reason"]) == ("cancelled", {"text": "The service was cancelled."})
 
 
+def test_a_service_that_is_left_out_of_a_draft_takes_its_open_referral_with_it(desk, service):
+    about = {"client": "Patient/alma", "case": "EpisodeOfCare/c-alma"}
+    put(desk, "plan", "plan", about | {"status": "draft", "intent": "plan", "services": ["ServiceRequest/meals"]})
+    task = sent(desk, service)
+    leave_out(desk, "plan", "ServiceRequest/meals")
+    assert (status(desk, service), read(desk.repository, "task", task.id).fields["status"]) == ("cancelled", "cancelled")
+
+
 def test_a_service_that_was_cancelled_by_another_door_takes_its_open_referral_with_it(desk, service):
     task = sent(desk, service)
     stored = desk.repository.read("ServiceRequest", service)
     desk.repository.commit([Change("ServiceRequest", service, {**stored.raw, "status": "revoked"}, stored.version)])
-    # A change of the case's client is what the watch goes by.
-    came(desk, task, description="Kanarifugl")
     Watch(desk.repository).look()
     assert read(desk.repository, "task", task.id).fields["status"] == "cancelled"
 

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
+from adapter.access.viewer import Viewer
 from adapter.casework import transitions
-from adapter.casework.records import put, read, save
+from adapter.casework.records import put, read, remove, save
 from adapter.casework.watch import WATCHER, Watch
 from adapter.errors import Invalid, NotFound, NotNow, RuleViolated
 from adapter.fhir.references import walk
 from adapter.fhir.resource import check_structure, parse
 from adapter.store.documents import Change
+from adapter.store.sight import JUDGED, sight_of
 from server.fhir.operations import invariants
 from tests.casework.conftest import BOSS, DANA
 from tests.casework.shelf import Shelf
@@ -18,6 +20,9 @@ from tests.casework.shelf import Shelf
 REHAB = "Organization/rehab"
 ABOUT = {"client": "Patient/alma", "case": "EpisodeOfCare/c-alma"}
 SDOH = {"system": "http://hl7.org/fhir/us/core/CodeSystem/us-core-category", "code": "sdoh"}
+PRIVACY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]}
+OPT_IN = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]}
+HELD = {"status": "completed", "occurred_at": "2026-03-02T09:30:00Z"}
 TOPICS = ("lifestyle", "medication_administration", "when_to_return")
 
 
@@ -158,6 +163,36 @@ def test_the_document_is_found_by_its_reference_and_the_receiver_is_asked_by_a_t
     assert "synthetic" in str(stored.raw["meta"]["tag"])
 
 
+def test_who_may_not_see_what_is_in_the_document_does_not_see_the_document(desk, plan, time):
+    """P-24, V-16"""
+    opioids = {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "F11.20"}
+    addiction = {"code": opioids, "verification_status": "confirmed", "clinical_status": "active"}
+    save(desk.repository, "condition", "addiction", ABOUT | addiction)
+    payor = [{"reference": "Organization/ins"}]
+    about = {"subject": {"reference": "Patient/alma"}}
+    for type, fields in {
+        "Coverage": {"beneficiary": about["subject"], "payor": payor},
+        "Consent": {"scope": PRIVACY, "patient": about["subject"], "policyRule": OPT_IN},
+        "DocumentReference": about,
+    }.items():
+        desk.repository.commit([Change(type, "other", {"resourceType": type, "status": "active", **fields}, 0)])
+    reference = transitions.send(desk, plan).fields["package"]
+    security = desk.repository.read(*reference.split("/")).raw["meta"]["security"]
+    assert {"R", "ETH"} <= {label["code"] for label in security}
+
+    def seen(viewer, type):
+        repository = desk.repository
+        sight = sight_of(repository.database, viewer, time())
+        documents = list(repository.collection(type).find({}, JUDGED))
+        return {f"{type}/{document['_id']}" for document in documents if document["_id"] in sight.seen(type, documents)}
+
+    insurer = Viewer("insurer-reader", frozenset(("Organization/ins",)), "HPAYMT")
+    assert seen(insurer, "Condition") >= {"Condition/problem"}
+    assert "Condition/addiction" not in seen(insurer, "Condition")
+    assert seen(insurer, "DocumentReference") == {"DocumentReference/other"}
+    assert seen(Viewer("case-manager", frozenset((DANA,)), "CAREMGT"), "DocumentReference") == {"DocumentReference/other", reference}
+
+
 def test_the_same_state_is_sent_once_and_another_replaces_the_document_in_the_same_task(desk, plan):
     """P-24"""
     first = transitions.send(desk, plan)
@@ -201,9 +236,7 @@ def test_a_receiver_without_fhir_is_answered_for_and_the_first_contact_is_planne
     after = transitions.answer(desk, plan, "accepted").fields
     assert after["acknowledged_at"].startswith("2026-03-02")
     assert after["first_follow_up_due_at"] == "2026-03-04"
-    [contact] = [
-        stored.record for stored in desk.repository.scan("Encounter", {"concept": "follow_up"}) if stored.record["status"] == "planned"
-    ]
+    [contact] = [stored.record for stored in planned(desk)]
     assert (contact["planned_at"], contact["source"]) == ("2026-03-04", "client")
     proofs = [stored.raw["agent"][0] for stored in desk.repository.scan("Provenance")]
     assert {"reference": REHAB} in [agent.get("onBehalfOf") for agent in proofs if agent["who"]["reference"] == DANA]
@@ -253,14 +286,99 @@ def test_a_transition_that_nobody_acknowledges_is_told_to_a_supervisor_though_it
     assert (task["owner"], task["focus"]) == (BOSS, handover(desk).reference)
 
 
-def test_another_receiver_takes_the_place_of_the_first(desk, plan):
+def test_without_a_day_of_the_transition_the_policy_says_until_when_the_word_is_waited_for(desk, plan):
+    fields = read(desk.repository, "transition_plan", plan).fields
+    put(desk, "transition_plan", plan, {name: value for name, value in fields.items() if name != "target_date"})
     transitions.send(desk, plan)
+    # Five business days from Monday, 2 March.
+    assert handover(desk).record["due"] == "2026-03-09"
+
+
+def test_a_receiver_is_asked_anew_by_another_task_though_one_was_deleted(desk, plan):
+    def asked():
+        transitions.send(desk, plan)
+        [own] = [stored.id for stored in desk.repository.scan("Task") if not stored.deleted and stored.record["status"] == "requested"]
+        return own
+
+    made = []
+    for number in range(3):
+        if number == 2:
+            remove(desk, "task", made[0])
+        made.append(asked())
+        transitions.answer(desk, plan, "rejected", reason="full")
+    assert len(set(made)) == 3
+
+
+def home(desk, plan):
+    """Another receiver named in the plan."""
     put(desk, "stakeholder", "home", {"kind": "home_health_provider", "name": "Kanarifugl home"})
     fields = read(desk.repository, "transition_plan", plan).fields
     put(desk, "transition_plan", plan, fields | {"receiver": "Organization/home"})
+
+
+def planned(desk):
+    return [stored for stored in desk.repository.scan("Encounter", {"concept": "follow_up"}) if stored.record["status"] == "planned"]
+
+
+def test_another_receiver_takes_the_place_of_the_first(desk, plan, time):
+    """P-24: what the first said counts no more, and the second's word is taken up as the first's was."""
     transitions.send(desk, plan)
+    transitions.answer(desk, plan, "accepted")
+    home(desk, plan)
+    after = transitions.send(desk, plan).fields
     tasks = {stored.record["owner"]: stored.record["status"] for stored in desk.repository.scan("Task")}
     assert tasks == {REHAB: "cancelled", "Organization/home": "requested"}
+    assert not after.keys() & {"acknowledged_at", "first_follow_up_due_at"}
+    time.forward(days=1)
+    after = transitions.answer(desk, plan, "accepted").fields
+    assert (after["acknowledged_at"][:10], after["first_follow_up_due_at"]) == ("2026-03-03", "2026-03-05")
+    assert [contact.record["planned_at"] for contact in planned(desk)] == ["2026-03-05"]
+
+
+def test_a_first_contact_that_was_held_is_planned_again_for_another_receiver(desk, plan):
+    transitions.send(desk, plan)
+    transitions.answer(desk, plan, "accepted")
+    [contact] = planned(desk)
+    save(desk.repository, "follow_up", contact.id, read(desk.repository, "follow_up", contact.id).fields | HELD)
+    home(desk, plan)
+    transitions.send(desk, plan)
+    transitions.answer(desk, plan, "accepted")
+    assert [contact.record["planned_at"] for contact in planned(desk)] == ["2026-03-04"]
+
+
+def test_the_word_of_who_was_the_receiver_before_counts_for_nothing(desk, plan):
+    transitions.send(desk, plan)
+    home(desk, plan)
+    said(desk, handover(desk), "completed")
+    Watch(desk.repository).look()
+    assert "acknowledged_at" not in read(desk.repository, "transition_plan", plan).fields
+
+
+def said(desk, task, status):
+    """The receiver's word, as a pull or a FHIR write brings it."""
+    desk.repository.commit([Change("Task", task.id, {**task.raw, "status": status}, task.version)])
+
+
+def test_a_transition_that_was_stopped_takes_the_asking_with_it(desk, plan):
+    transitions.send(desk, plan)
+    put(desk, "transition_plan", plan, read(desk.repository, "transition_plan", plan).fields | {"status": "stopped"})
+    found = handover(desk).record
+    assert (found["status"], found["status_reason"]) == ("cancelled", {"text": "The transition was stopped."})
+    with pytest.raises(NotNow) as refused:
+        transitions.answer(desk, plan, "accepted")
+    assert refused.value.code == "transition_over"
+
+
+@pytest.mark.parametrize(("word", "left"), [(None, "cancelled"), ("accepted", "cancelled"), ("completed", "completed")])
+def test_a_transition_that_was_stopped_by_another_door_is_not_acknowledged_and_nobody_is_asked(desk, plan, word, left):
+    transitions.send(desk, plan)
+    stored = desk.repository.read("QuestionnaireResponse", plan)
+    desk.repository.commit([Change(stored.type, stored.id, {**stored.raw, "status": "stopped"}, stored.version)])
+    if word:
+        said(desk, handover(desk), word)
+    Watch(desk.repository).look()
+    assert "acknowledged_at" not in read(desk.repository, "transition_plan", plan).fields
+    assert handover(desk).record["status"] == left
 
 
 def test_a_transition_that_is_over_is_not_sent(desk, plan):
