@@ -82,7 +82,8 @@ def _found(look: Look) -> Iterator[Answer]:
         request = look.facts.of("preauthorisation").get(asked, {})
         for line in lines(request):
             own = record_for(asked, line["service"])
-            if own in known or "service" not in said:
+            about = said.get("service", line["service"]) == line["service"]
+            if about and (own in known or "service" not in said):
                 yield Answer(reference, said, own, known.get(own) or _begun(asked, request, line), request["status"] == "cancelled")
 
 
@@ -169,9 +170,13 @@ def _insured(look: Look) -> Iterator[Effect]:
 
 
 def _required(look: Look) -> Iterator[Effect]:
-    """C-22: whether a service must be authorised, as the insurer says; of that and a person's word the later one counts."""
+    """C-22: whether a service must be authorised, as the insurer says; of that and a person's word the later one counts.
+
+    Of several answers only the latest: an older one that arrives after it was written later, and says less.
+    """
     known = look.facts.of("planned_service")
-    for reference, service, word in demands(look.facts):
+    last = {service: (reference, word) for reference, service, word in demands(look.facts)}
+    for service, (reference, word) in last.items():
         said = known[service].get("authorisation_required", "unknown")
         if said != word and (said == "unknown" or look.later(reference, service)):
             yield "planned_service", service, {**known[service], "authorisation_required": word}

@@ -5,6 +5,7 @@ from typing import Any
 
 from adapter.care.model import Demands, ModelRules, rules
 from adapter.cases.facts import Situation, covers, goals_of_plan, manager, models, services_of_plan
+from adapter.cases.outcomes import reviews
 from adapter.cases.record import Fields
 from adapter.cases.referrals import is_referral
 
@@ -93,7 +94,7 @@ def _sessions_recorded(now: Situation, _: bool) -> bool:
 
 
 def _own_review(now: Situation, _: bool) -> bool:
-    reviewers = {outcome.get("reviewed_by") for outcome in now.facts.of("outcome").values()}
+    reviewers = {outcome.get("reviewed_by") for outcome in reviews(now.facts).values()}
     return bool(reviewers & now.facts.of("case_manager").keys())
 
 

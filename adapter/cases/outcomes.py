@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from adapter.care.follow_up import policy
-from adapter.cases.facts import Facts, Situation, day
+from adapter.cases.facts import Facts, Situation, day, newest
 from adapter.cases.record import Fields
 from adapter.cases.stays import discharges, emergency_visit, stays
 
@@ -135,12 +135,18 @@ def computed(facts: Facts, case: str, today: date, window: int, actual: Fields |
     return {name: value for name, value in found.items() if value is not None}
 
 
+def reviews(facts: Facts) -> dict[str, Fields]:
+    """The case's reviews of outcomes by reference, without those that were entered in error."""
+    return {reference: each for reference, each in facts.of("outcome").items() if each.get("status") != "entered_in_error"}
+
+
 def filled(now: Situation) -> tuple[str, Fields]:
     """The case's outcome and its reference, with what the record tells where the reviewer did not; empty where there is none.
 
-    A readmission that was pending when somebody said so is looked for again.
+    A case that was reopened has several: the one that was reviewed last counts. A readmission that was pending when somebody said so is
+    looked for again.
     """
-    reference, said = next(iter(now.facts.of("outcome").items()), ("", {}))
+    reference, said = newest(reviews(now.facts), "reviewed_at")
     case = next((key for key, fields in now.facts.of("case").items() if fields.get("case_number") == now.case.get("case_number")), None)
     if not said or case is None:
         return reference, said

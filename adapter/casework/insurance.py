@@ -1,6 +1,7 @@
 """What is done about the insurance of a case: eligibility and authorisations asked for, answered, appealed, withdrawn; how it stands."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 from uuid import uuid5
 
@@ -27,20 +28,20 @@ def insurance(desk: Desk, id: str) -> Insurance:
 def ask_eligibility(desk: Desk, services: Sequence[str], *, coverage: str | None = None, reason: str | None = None) -> Kept:
     """The question to the insurer what it pays for of these services of a case; one that waits for its answer is not asked again (C-22).
 
-    Raises RuleViolated `request_incomplete` naming what is missing, `consent_missing` (V-16), which yields to a reason; NotNow
-    `service_over`, `no_case`.
+    `coverage` is the one to ask about; None is one about which a question waits, else the usual one. Raises RuleViolated
+    `request_incomplete` naming what is missing, `consent_missing` (V-16), which yields to a reason; NotNow `service_over`, `no_case`.
     """
     case = _case_of(desk, services)
 
     def decide() -> list[Effect]:
         facts = _facts(desk, case)
-        if _asked(facts, services):
+        if _asked(facts, services, coverage):
             return []
         fields = requests.eligibility(services, facts, desk.now(), desk.actor.reference, coverage)
         return [("eligibility_request", unused(desk.repository, lambda number: question_for(case.reference, number)), fields)]
 
     put_together(desk, case.reference, decide, activity="eligibility-asked", reason=reason)
-    return read(desk.repository, "eligibility_request", _asked(_facts(desk, case), services).partition("/")[2])
+    return read(desk.repository, "eligibility_request", _asked(_facts(desk, case), services, coverage).partition("/")[2])
 
 
 def ask_eligibility_of_plan(desk: Desk, id: str, *, coverage: str | None = None, reason: str | None = None) -> Kept:
@@ -81,7 +82,7 @@ def ask_authorisation(desk: Desk, service: str, *, reason: str | None = None, **
     """The authorisation of a service, asked for and waiting; one that waits is not asked for again (C-22).
 
     `wanted` are the coverage, provider and priority where they are not the usual ones. Raises as `ask_eligibility` does, and NotNow
-    `authorised_already` where an approval has no end.
+    `authorised_already` where an approval has no end, `asked_elsewhere` naming another coverage of which an answer is waited for.
     """
     case = _case_of(desk, [service])
 
@@ -89,6 +90,7 @@ def ask_authorisation(desk: Desk, service: str, *, reason: str | None = None, **
         facts = _facts(desk, case)
         latest = next(reversed(of_service(service, facts).values()), {})
         if latest.get("status") == "requested":
+            _same_coverage(latest, wanted.get("coverage"))
             return []
         if latest.get("status") == "approved" and "end" not in latest.get("validity", {}):
             raise NotNow("The service is authorised, without an end.", code="authorised_already", expression=["service"])
@@ -96,6 +98,13 @@ def ask_authorisation(desk: Desk, service: str, *, reason: str | None = None, **
 
     put_together(desk, case.reference, decide, activity="authorisation-asked", reason=reason)
     return _latest(desk, case, service)
+
+
+def _same_coverage(waits: Fields, wanted: str | None) -> None:
+    there = waits.get("coverage")
+    if wanted and there and there != wanted:
+        text = "The service's authorisation waits for the answer of another coverage's insurer."
+        raise NotNow(text, code="asked_elsewhere", expression=["coverage"], allowed=[there])
 
 
 def _request(desk: Desk, service: str, fields: Fields) -> list[Effect]:
@@ -145,7 +154,7 @@ def appeal(desk: Desk, id: str, *, issue: str, action: str, due: str, reason: st
     """The authorisation that is asked for anew against a denial: with a request related to the former, the word that was put in, and a task
     with the deadline (P-25).
 
-    Raises NotNow `not_denied`, and as `ask_authorisation` does.
+    Raises NotNow `not_denied`, `asked_anew` where a later request of the service waits or is approved, and as `ask_authorisation` does.
     """
     denied = read(desk.repository, "authorisation", id)
     service = denied.fields.get("service", "")
@@ -155,6 +164,7 @@ def appeal(desk: Desk, id: str, *, issue: str, action: str, due: str, reason: st
         now, facts = read(desk.repository, "authorisation", id), _facts(desk, case)
         if now.fields["status"] != "denied":
             raise NotNow("Only an authorisation that is denied is appealed.", code="not_denied", expression=["status"])
+        _not_asked_anew(now, of_service(service, facts))
         asked = requests.preauthorisation(service, facts, desk.now(), desk.actor.reference, coverage=now.fields.get("coverage"))
         former = {"appeals": now.fields["preauthorisation"]} if "preauthorisation" in now.fields else {}
         made = _request(desk, service, asked | former)
@@ -173,6 +183,14 @@ def appeal(desk: Desk, id: str, *, issue: str, action: str, due: str, reason: st
 
     put_together(desk, case.reference, decide, activity="appeal", reason=reason)
     return _latest(desk, case, service)
+
+
+def _not_asked_anew(denied: Kept, several: dict[str, Fields]) -> None:
+    """Of the authorisations of a service, the latest last."""
+    since = takewhile(lambda reference: reference != denied.reference, reversed(several))
+    if open_ := [each for each in since if several[each]["status"] in ("requested", "approved")]:
+        text = "The service was asked for anew since: that request counts."
+        raise NotNow(text, code="asked_anew", expression=["service"], allowed=open_)
 
 
 def _word(desk: Desk, asked: Fields, about: Sequence[str], issue: str, action: str) -> Fields:
@@ -208,7 +226,7 @@ def _deadline(desk: Desk, case: Kept, appeal: str, due: str) -> Fields:
 def withdraw(desk: Desk, id: str, *, reason: str | None = None) -> Kept:
     """The authorisation, no longer asked for, with its request cancelled; of an appeal, the denial stands again.
 
-    An answer that comes all the same is kept and told, and changes nothing. Raises NotNow `not_waiting`, `request_withdrawn`.
+    An answer that comes all the same is kept and told, and changes nothing. Raises NotNow `not_waiting`, `request_withdrawn`, `no_case`.
     """
     kept = read(desk.repository, "authorisation", id)
     case = _case_of(desk, [kept.fields.get("service", "")])
@@ -230,8 +248,8 @@ def withdraw(desk: Desk, id: str, *, reason: str | None = None) -> Kept:
 
 
 def _case_of(desk: Desk, services: Sequence[str]) -> Kept:
-    """The one case that services belong to. Raises NotNow `no_case`."""
-    found = {read(desk.repository, "planned_service", each.partition("/")[2]).fields.get("case") for each in services}
+    """The one case that services belong to; an empty one, of an authorisation that names none, to no case. Raises NotNow `no_case`."""
+    found = {read(desk.repository, "planned_service", each.partition("/")[2]).fields.get("case") if each else None for each in services}
     case = found.pop() if len(found) == 1 else None
     if case is None:
         raise NotNow("The services belong to no case, or to several.", code="no_case", expression=["case"])
@@ -242,9 +260,10 @@ def _facts(desk: Desk, case: Kept) -> Facts:
     return facts_about(desk, case.reference, case.fields)
 
 
-def _asked(facts: Facts, services: Sequence[str]) -> str:
-    """The question about these services that waits for its answer; empty where there is none."""
-    return next((key for key, each in waiting(facts).items() if set(services) <= named_in(each)), "")
+def _asked(facts: Facts, services: Sequence[str], coverage: str | None) -> str:
+    """The question about these services, and this coverage where one is given, that waits for its answer; empty where there is none."""
+    known = ((key, each) for key, each in waiting(facts).items() if coverage in (None, each["coverage"]))
+    return next((key for key, each in known if set(services) <= named_in(each)), "")
 
 
 def _latest(desk: Desk, case: Kept, service: str) -> Kept:

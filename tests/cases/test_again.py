@@ -63,6 +63,11 @@ def test_what_was_there_before_the_case_came_back_is_not_enough_afterwards(guard
     assert missing(guard, steps, **{concept: [record(BEFORE), record(AFTER)]}) == [], way
 
 
+def test_a_review_that_was_entered_in_error_is_no_new_one():
+    mistaken = {"reviewed_at": AFTER, "status": "entered_in_error"}
+    assert missing("reviewed again", (*ONCE, *ONCE[3:7]), outcome=[{"reviewed_at": BEFORE}, mistaken]) == ["not_renewed"]
+
+
 @pytest.mark.parametrize(("guard", "concept", "record"), [(guard, concept, record) for guard, concept, record, *_ in RETURNS])
 def test_of_a_case_that_never_came_back_nothing_is_asked_anew(guard, concept, record):
     assert missing(guard, ONCE) == missing(guard, (*ONCE[:4], "on_hold", *ONCE[3:]), **{concept: [record(BEFORE)]}) == []

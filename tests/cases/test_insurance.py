@@ -134,6 +134,35 @@ def test_a_later_decision_of_the_insurer_s_takes_the_place_of_the_first():
     assert unsettled(later) == {}
 
 
+def test_an_answer_that_names_its_service_is_about_no_other_line_of_the_request():
+    """C-22"""
+    second = "ServiceRequest/2"
+    known = {OWN: WAITS, record_for(CLAIM, second): WAITS | {"service": second}}
+    said = {key: fields | {"preauthorisation": CLAIM, "insurer": "Organization/1"} for key, fields in known.items()}
+    said[THEIRS] = {"preauthorisation": CLAIM, "insurer": "Organization/1", "service": SERVICE} | APPROVED
+    request = REQUEST | {"lines": [{"sequence": place, "service": each} for place, each in enumerate((SERVICE, second), 1)]}
+    records = {"authorisation": {**known, THEIRS: said[THEIRS]}, "preauthorisation": {CLAIM: request}}
+    found = became(Look(Facts(records), said, AT, lambda *_: True, lambda _: True))
+    assert found.keys() == {OWN}
+    assert found[OWN]["status"] == "approved"
+
+
+@pytest.mark.parametrize(("said", "set_to"), [("no", None), ("yes", "no"), ("unknown", "no")])
+def test_an_older_word_of_the_insurer_s_that_arrives_late_overrules_no_newer_one(said: str, set_to: str | None):
+    """C-22"""
+    answers = {
+        "CoverageEligibilityResponse/newer": word("2025-05-10", needs(False, **KIND)),
+        "CoverageEligibilityResponse/older": word("2025-05-01", needs(True, **KIND)),
+    }
+    records = {
+        "planned_service": {SERVICE: THERAPY | {"authorisation_required": said}},
+        "eligibility_request": {"Q": {"status": "active", "items": [{"services": [SERVICE]}]}},
+        "eligibility_response": answers,
+    }
+    found = became(Look(Facts(records), {}, AT, lambda *_: True, lambda _: True))
+    assert found.get(SERVICE, {}).get("authorisation_required") == set_to
+
+
 def test_an_approval_that_has_ended_expires_where_it_is_ours_and_its_service_goes_on():
     """C-22"""
     ended = look(None, APPROVED | {"validity": {"end": "2025-04-30"}})

@@ -83,6 +83,7 @@ UNMET = [
     ("accompaniment", {"appointment": [{"status": "fulfilled"}]}, "whether the case manager came along"),
     ("review", {"outcome": [{"reviewed_by": "Practitioner/monitor"}]}, "a case manager's own review"),
     ("review", {"outcome": [{}]}, "a case manager's own review"),
+    ("review", {"outcome": [{"reviewed_by": MANAGER, "status": "entered_in_error"}]}, "a case manager's own review"),
 ]
 
 

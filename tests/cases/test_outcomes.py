@@ -3,6 +3,8 @@
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from adapter.cases import outcomes
 from adapter.cases.facts import Facts, Situation
 from tests.cases.test_stays import encounter
@@ -139,6 +141,21 @@ def test_a_readmission_that_was_pending_is_looked_for_again():
     assert reviewing(said, back_on="2025-06-01")[1]["readmission"]["encounter"] == "Encounter/b"
     denied = {"readmission": {"within_30_days": "no"}}
     assert reviewing(denied, back_on="2025-06-01")[1]["readmission"] == denied["readmission"]
+
+
+@pytest.mark.parametrize("places", [("first", "second", "mistaken"), ("mistaken", "second", "first")])
+def test_of_a_reopened_case_s_outcomes_the_last_review_counts_that_was_not_entered_in_error(places):
+    """V-14"""
+    said = {
+        "first": {"status": "completed", "reviewed_at": "2025-03-01"},
+        "second": {"status": "in_progress", "reviewed_at": "2025-06-20", "transition": "open"},
+        "mistaken": {"status": "entered_in_error", "reviewed_at": "2025-06-25", "transition": "done"},
+    }
+    case = {"case_number": "1"}
+    facts = Facts({"case": {CASE: case}, "outcome": {f"QuestionnaireResponse/{place}": said[place] for place in places}})
+    reference, found = outcomes.filled(Situation(case, facts, "2025-06-30T12:00:00Z", "Practitioner/1", None))
+    assert reference == "QuestionnaireResponse/second"
+    assert found.items() >= said["second"].items()
 
 
 def test_without_an_outcome_nothing_is_filled_in():

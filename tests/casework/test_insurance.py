@@ -293,6 +293,57 @@ def test_an_appeal_settles_the_denial_the_word_that_was_put_in_and_its_deadline(
     assert refused.value.code == ("request_withdrawn" if denial == "cancelled" else "not_waiting")
 
 
+def test_each_coverage_is_asked_by_itself_and_an_authorisation_waits_at_one(desk, case):
+    """C-22"""
+    put(desk, "coverage", "second", read(desk.repository, "coverage", "plan").fields | {"member_id": "M-2", "order": 2})
+    first = insurance.ask_eligibility(desk, [SERVICE])
+    second = insurance.ask_eligibility(desk, [SERVICE], coverage="Coverage/second")
+    assert (first.fields["coverage"], second.fields["coverage"]) == (COVERAGE, "Coverage/second")
+    assert insurance.ask_eligibility(desk, [SERVICE], coverage=COVERAGE) == first
+    assert insurance.ask_eligibility(desk, [SERVICE], coverage="Coverage/second") == second
+    waits = insurance.ask_authorisation(desk, SERVICE, coverage="Coverage/second")
+    with pytest.raises(NotNow) as refused:
+        insurance.ask_authorisation(desk, SERVICE, coverage=COVERAGE)
+    assert (refused.value.code, refused.value.allowed) == ("asked_elsewhere", ("Coverage/second",))
+    assert insurance.ask_authorisation(desk, SERVICE) == insurance.ask_authorisation(desk, SERVICE, coverage="Coverage/second") == waits
+
+
+@pytest.mark.parametrize("answer", [None, {"status": "approved", "number": "A-2"}], ids=["waits", "approved"])
+def test_a_denial_is_not_appealed_while_a_later_request_counts(desk, case, answer):
+    """P-25"""
+    first = denied(desk)
+    again = insurance.ask_authorisation(desk, SERVICE)
+    if answer:
+        insurance.answer_authorisation(desk, again.id, answer)
+    with pytest.raises(NotNow) as refused:
+        insurance.appeal(desk, first.id, issue="Kanarifugl needs it", action="Kanarifugl's letter", due="2026-03-20")
+    assert (refused.value.code, refused.value.allowed) == ("asked_anew", (again.reference,))
+    assert authorisation(desk, first.reference) == first.fields
+
+
+def test_a_denial_of_what_was_to_be_renewed_is_appealed_although_it_was_approved_before(desk, case):
+    """P-25"""
+    asked = insurance.ask_authorisation(desk, SERVICE)
+    approved = {"status": "approved", "number": "A-1", "validity": {"start": "2026-03-01", "end": "2026-03-10"}}
+    insurance.answer_authorisation(desk, asked.id, approved)
+    renewal = denied(desk)
+    new = insurance.appeal(desk, renewal.id, issue="Kanarifugl needs it", action="Kanarifugl's letter", due="2026-03-20")
+    assert (new.fields["status"], authorisation(desk, renewal.reference)["status"]) == ("requested", "appealed")
+
+
+def test_an_authorisation_that_names_no_service_is_of_no_case(desk, case):
+    """P-25"""
+    kept = insurance.ask_authorisation(desk, SERVICE)
+    put(desk, "authorisation", kept.id, {name: value for name, value in kept.fields.items() if name not in ("service", "preauthorisation")})
+    for step in (
+        lambda: insurance.withdraw(desk, kept.id),
+        lambda: insurance.appeal(desk, kept.id, issue="Kanarifugl", action="Kanarifugl", due="2026-03-20"),
+    ):
+        with pytest.raises(NotNow) as refused:
+            step()
+        assert refused.value.code == "no_case"
+
+
 def test_an_answer_to_an_appeal_that_arrives_overturns_the_denial(desk, case, watch):
     """P-25"""
     first = denied(desk)

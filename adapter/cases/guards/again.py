@@ -55,10 +55,11 @@ def _any_since(dates: Iterable[str | None], start: str | None) -> bool:
 
 
 def made(concept: str, date: str, step: str, text: str) -> Check:
-    """The check that a record of the concept is of a later `date` than the case's last way back to `step` or before it."""
+    """The check that a record, not entered in error, is of a later `date` than the case's last way back to `step` or before it."""
 
     def check(now: Situation) -> str | None:
-        return unless(_any_since((record.get(date) for record in now.facts.of(concept).values()), came_back(now.case, step)), text)
+        dates = (record.get(date) for record in now.facts.of(concept).values() if record.get("status") != "entered_in_error")
+        return unless(_any_since(dates, came_back(now.case, step)), text)
 
     return check
 
