@@ -21,7 +21,7 @@ from adapter.casework.directory import Found, alike
 from adapter.casework.facts import records_of
 from adapter.casework.receivers import check_told, receiver, to_ask
 from adapter.casework.records import Kept, put_together, read, unused
-from adapter.errors import Invalid, NotNow
+from adapter.errors import CasebridgeError, Invalid, NotNow
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
 
@@ -200,18 +200,21 @@ def _service(repository: Repository, task: Kept) -> Kept:
     return read(repository, "planned_service", task.fields["focus"].partition("/")[2])
 
 
-def settle(desk: Desk, facts: Facts) -> bool:
+def settle(desk: Desk, facts: Facts, unsettled: Callable[[str, CasebridgeError], None]) -> bool:
     """Whether something changed: services are brought to what their referrals say, which came by a sync or another door, and referrals
     of services that are not to be done any more are cancelled.
 
     What somebody wrote of a service after an answer stands, unless the answer is that it is done; and so does what another provider, who
-    was asked since, says of it.
+    was asked since, says of it. A referral of which nothing can be made is given to `unsettled`, and keeps no other waiting.
     """
     done = False
     for reference, task in rules.referred(facts).items():
-        if task["focus"] in facts.of("planned_service") and _unsettled(desk, reference):
-            put_together(desk, task.get("case", ""), partial(_unsettled, desk, reference), activity="referral-settled")
-            done = True
+        try:
+            if task["focus"] in facts.of("planned_service") and _unsettled(desk, reference):
+                put_together(desk, task.get("case", ""), partial(_unsettled, desk, reference), activity="referral-settled")
+                done = True
+        except CasebridgeError as error:
+            unsettled(reference, error)
     return done
 
 

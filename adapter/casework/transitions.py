@@ -1,5 +1,6 @@
 """What is done with a transition of care: made ready, its summary sent to who takes over, and their word taken up. docs/transitions.md"""
 
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID, uuid5
 
@@ -15,7 +16,7 @@ from adapter.casework.facts import facts_about
 from adapter.casework.receivers import check_told, receiver, to_ask
 from adapter.casework.records import Kept, amend, put_together, read, unused
 from adapter.casework.transfer_summary import summary
-from adapter.errors import Invalid, NotFound, NotNow, RuleViolated
+from adapter.errors import CasebridgeError, Invalid, NotFound, NotNow, RuleViolated
 from adapter.fhir.resource import Raw, parse
 from adapter.mapping.transfer_summary import document_in, reference_to, replaced_by
 from adapter.store.documents import Change, Stored
@@ -186,14 +187,20 @@ def _contact(desk: Desk, plan: str, after: Fields) -> list[Effect]:
     return [] if desk.repository.find("Encounter", id) else [("follow_up", f"Encounter/{id}", rules.first_contact(after))]
 
 
-def settle(desk: Desk, facts: Facts) -> bool:
-    """Whether something changed: a receiver's word, or that a transition was stopped, which came by a sync or another door, is taken up."""
+def settle(desk: Desk, facts: Facts, unsettled: Callable[[str, CasebridgeError], None]) -> bool:
+    """Whether something changed: a receiver's word, or that a transition was stopped, which came by a sync or another door, is taken up.
+
+    A task of which nothing can be made is given to `unsettled`, and keeps no other waiting.
+    """
     done = False
     for reference, plan in facts.of("transition_plan").items():
         for key in rules.handovers(reference, facts):
-            if _told(desk, reference, key):
-                put_together(desk, plan["case"], partial(_told, desk, reference, key), activity="transition-settled")
-                done = True
+            try:
+                if _told(desk, reference, key):
+                    put_together(desk, plan["case"], partial(_told, desk, reference, key), activity="transition-settled")
+                    done = True
+            except CasebridgeError as error:
+                unsettled(key, error)
     return done
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pymongo.errors import PyMongoError
@@ -26,7 +27,7 @@ from adapter.casework.desk import SUPERVISORS, Actor, Desk, settled
 from adapter.casework.facts import records_of
 from adapter.casework.records import changes, put, write
 from adapter.config import BASE, SYNTHETIC_TAG
-from adapter.errors import StaleRecord, VersionConflict
+from adapter.errors import CasebridgeError, StaleRecord, VersionConflict
 from adapter.fhir.dates import BEGIN, END
 from adapter.fhir.resource import Raw, has_tag
 from adapter.mapping.task import KINDS
@@ -146,8 +147,16 @@ class Watch:
             raise
         except Exception as error:  # noqa: BLE001 - the worker loop: what was imported can be what no rule expects
             log.event("watch.failed", level=logging.ERROR, case=stored.id, error=type(error).__name__)
-            self._set_timer(self._repository.clock().date() + timedelta(days=1), stored.reference)
+            self._tomorrow(stored.reference)
             return 0
+
+    def _unsettled(self, case: str, reference: str, error: CasebridgeError) -> None:
+        """Tell of a record that cannot be settled; what keeps it may be nothing that is watched, so it is tried again tomorrow."""
+        log.event("watch.unsettled", level=logging.WARNING, reference=reference, error=type(error).__name__)
+        self._tomorrow(case)
+
+    def _tomorrow(self, case: str) -> None:
+        self._set_timer(self._repository.clock().date() + timedelta(days=1), case)
 
     def _set_timer(self, on: date, case: str) -> None:
         self._state.put(_TIMERS, f"{on} {case}", {"case": case})
@@ -159,7 +168,8 @@ class Watch:
         desk = Desk(self._repository, Actor(WATCHER), self._repository.clock, synthetic=synthetic)
         over = stored.raw.get("status") == "finished"
         facts = Facts(records_of(self._repository, stored.reference, case)) if over else self._answered(desk, stored.reference, case)
-        if not over and any([referrals.settle(desk, facts), transitions.settle(desk, facts)]):
+        unable = partial(self._unsettled, stored.reference)
+        if not over and any([referrals.settle(desk, facts, unable), transitions.settle(desk, facts, unable)]):
             facts = Facts(records_of(self._repository, stored.reference, case))
         unread = unsettled(look(self._repository, facts, desk.now()))
         ground = Ground(stored.reference, case, facts, desk.now(), policy(), WATCHER, unread)
@@ -171,7 +181,7 @@ class Watch:
         return made
 
     def _answered(self, desk: Desk, reference: str, case: Fields) -> Facts:
-        """The case's records, once what insurers answered and what has ended is taken over into them."""
+        """The case's records, once what insurers answered and what has ended is taken over into them, as far as it can be."""
 
         def decide() -> Facts:
             turns = [turn(self._repository.database, reference)]
@@ -185,17 +195,23 @@ class Watch:
             write(desk, wanted, turns, activity="insurer-answer")
             return Facts(records_of(self._repository, reference, case))
 
-        return settled(decide)
+        try:
+            return settled(decide)
+        except CasebridgeError as error:
+            self._unsettled(reference, reference, error)
+            return Facts(records_of(self._repository, reference, case))
 
     def _reconcile(self, desk: Desk, ground: Ground) -> None:
         """A booked appointment of ours that passed without an arrival was missed (P-11); another system says that of its own."""
         for reference, appointment in ground.facts.of("appointment").items():
             found = self._repository.find("Appointment", reference.partition("/")[2]) if passed(ground, appointment) else None
-            if found and found.born is None and ground.recent(day(appointment["start"])):
+            if found and found.born is None and "start" in appointment and ground.recent(day(appointment["start"])):
                 try:
                     put(desk, "appointment", found.id, appointment | {"status": "noshow"}, expect=found.version, activity="reconcile")
                 except StaleRecord:
                     continue  # somebody has just said what became of it, which is looked at next
+                except CasebridgeError as error:
+                    self._unsettled(ground.reference, reference, error)
 
     def _make(self, desk: Desk, ground: Ground, found: Finding) -> bool:
         """Whether the task is new. Other writers may make it at the same moment: then it is there, too."""

@@ -3,8 +3,9 @@
 import pytest
 
 from adapter.casework.facts import records_of
-from adapter.casework.records import read, save
+from adapter.casework.records import put_together, read, save
 from adapter.casework.watch import OVERLAP, WATCHER, Watch
+from adapter.errors import Invalid, NotNow
 from adapter.fhir.resource import parse
 from adapter.store.documents import Change
 from tests.casework.conftest import BOSS, DANA
@@ -304,3 +305,60 @@ def test_a_case_that_nothing_can_be_made_of_keeps_no_other_waiting_and_is_looked
     time.forward(days=1)
     watch.look()
     assert tasks(desk.repository)["contact-overdue"]["case"] == bad
+
+
+def test_a_record_that_may_not_be_written_keeps_the_rest_of_its_case_from_nothing(desk, shelf, watch, case, time, monkeypatch, caplog):
+    """V-15, C-01"""
+    whole = {"status": "not_started", "intent": "order", "kind": "social_service", "description": "Kanarifugl's meals"}
+    for id in ("bad", "good"):
+        service = shelf.of("planned_service", "ServiceRequest", id, "alma", **whole)
+        shelf.task(id, "Organization/pantry", client="Patient/alma", case=case, focus=service, status="in_progress")
+    time.forward(minutes=1)
+    for id in ("bad", "good"):
+        task = read(desk.repository, "task", id).fields
+        save(desk.repository, "task", id, task | {"status": "completed"}, synthetic=True)
+    shelf.stay("alma", "2026-02-20", "2026-02-25", id="first")
+    shelf.stay("alma", "2026-03-01", id="second")
+
+    def refused(desk, case, decide, **options):
+        if any(effect[1] == "ServiceRequest/bad" for effect in decide()):
+            raise NotNow("It may not be.", code="service_over")
+        put_together(desk, case, decide, **options)
+
+    monkeypatch.setattr("adapter.casework.referrals.put_together", refused)
+    watch.look()
+    assert "watch.unsettled reference=Task/bad error=NotNow" in caplog.text
+    assert "watch.failed" not in caplog.text
+    assert read(desk.repository, "planned_service", "good").fields["status"] == "completed"
+    assert "readmission" in tasks(desk.repository)
+    caplog.clear()
+    time.forward(days=1)
+    watch.look()
+    assert "reference=Task/bad" in caplog.text
+
+
+def test_an_answer_that_cannot_be_taken_over_keeps_the_rest_of_its_case_from_nothing(desk, shelf, watch, case, monkeypatch, caplog):
+    shelf.flagged("alma", "other", at="2026-03-02T08:30:00Z")
+
+    def impossible(look):
+        raise Invalid("It has no insurer.")
+
+    monkeypatch.setattr("adapter.casework.watch.by_answers", impossible)
+    watch.look()
+    assert f"watch.unsettled reference={case} error=Invalid" in caplog.text
+    assert kinds(desk.repository) == ["urgent-flag"]
+
+
+def test_an_appointment_of_which_only_the_end_is_known_is_left_as_it_is(desk, shelf, watch, case, time, caplog):
+    """P-11"""
+    text = (
+        '{"resourceType":"Appointment","status":"booked","end":"2026-03-05T10:00:00Z",'
+        '"participant":[{"actor":{"reference":"Patient/alma"},"status":"accepted"}]}'
+    )
+    desk.repository.commit([Change("Appointment", "a1", parse(text), 0)])
+    shelf.flagged("alma", "other", at="2026-03-02T08:30:00Z")
+    time.forward(days=4)
+    watch.look()
+    assert "watch.failed" not in caplog.text
+    assert kinds(desk.repository) == ["urgent-flag"]
+    assert desk.repository.read("Appointment", "a1").raw["status"] == "booked"
