@@ -51,7 +51,7 @@ BEHAVED = {
     "tags": "replaced",
     "client_ids": True,
     "patch": "json fhirpath",
-    "export": "no",
+    "export": "system",
     "subscriptions": None,
 }
 
@@ -192,8 +192,8 @@ LIES: list[tuple[str, Any, Act, dict[str, Any]]] = [
     ("client_ids", False, says(405), {"method": "PUT"}),
     ("patch", "fhirpath", says(415), {"method": "PATCH", "body": '"op"'}),
     ("patch", "no", says(405), {"method": "PATCH"}),
-    ("export", "system", starts_export, {"path": "fhir/$export"}),
-    ("export", "patient", starts_export, {"path": "Patient/$export"}),
+    ("export", "patient", says(404), {"path": "fhir/$export"}),
+    ("export", "no", says(404), {"path": "$export"}),
     ("subscriptions", True, says(201, Location="Subscription/probe-1"), {"method": "POST", "path": "Subscription"}),
     ("subscriptions", False, says(404), {"method": "POST", "path": "Subscription"}),
 ]
