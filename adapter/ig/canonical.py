@@ -8,7 +8,7 @@ from adapter.fhir.resource import Raw
 VERSION = version("casebridge")
 PUBLISHER = "casebridge"
 # The day on which the definitions changed last. One that moved with each build would make every build another package.
-DATE = "2026-11-22"
+DATE = "2026-11-23"
 
 
 def url_of(type: str, id: str) -> str:

@@ -1,11 +1,15 @@
 """The code systems of our own and a value set of each, made from the code tables that the mappings read and write by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, get_args
 
+from adapter.access.policy import policies
+from adapter.access.reasons import BASES, RULES
+from adapter.audit.codes import DETAILS, INTERACTIONS
+from adapter.audit.event import INTERACTION
 from adapter.care import data
 from adapter.care.blood_pressure import Category
 from adapter.care.instrument import load, names
@@ -24,6 +28,9 @@ from adapter.mapping.task import KINDS
 
 # What was done is named by whoever does it; only the transitions of a case are a closed list.
 _ACTIVITY = "activity"
+_INTERACTION = INTERACTION.rpartition("/")[2]
+# What is done by operations, routes and pages is named by those.
+_OPEN = frozenset({_ACTIVITY, _INTERACTION})
 
 
 @cache
@@ -54,7 +61,13 @@ def _codes() -> dict[str, dict[str, list[str]]]:
         display = coding.get("display") or coding["code"].replace("-", " ").replace("_", " ")
         if display not in says and ("display" in coding or not says):
             says.append(display)
-    return found
+    return found | {id: {code: [text] for code, text in codes.items()} for id, codes in _accounts().items()}
+
+
+def _accounts() -> dict[str, Mapping[str, str]]:
+    """The codes by which it is told who saw what, why they might, and what was withheld."""
+    roles = {name: policy.title for name, policy in policies(None).items()}
+    return {_INTERACTION: INTERACTIONS, "audit-detail": DETAILS, "role": roles, "disclosure-basis": BASES, "withholding-rule": RULES}
 
 
 def _instruments() -> Iterator[Raw]:
@@ -105,7 +118,7 @@ def _codings(value: Any) -> Iterator[Raw]:
 
 
 def _code_system(id: str, codes: dict[str, list[str]]) -> Raw:
-    whole = {"content": "fragment"} if id == _ACTIVITY else {"content": "complete", "count": len(codes)}
+    whole = {"content": "fragment"} if id in _OPEN else {"content": "complete", "count": len(codes)}
     return {
         **canonical("CodeSystem", id, f"Codes of case management: {id.replace('-', ' ')}."),
         "caseSensitive": True,

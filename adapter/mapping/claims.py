@@ -1,10 +1,11 @@
 """Which profiles of others a resource says that it satisfies: those whose demands, checked one by one, it meets.
 
-US Core 6.1.0 (http://hl7.org/fhir/us/core/STU6.1) and SDOH Clinical Care 2.3.0 (http://hl7.org/fhir/us/sdoh-clinicalcare). What R4 itself
-demands is not repeated. The demands are ours to check because a claim that does not hold makes others refuse the resource.
+US Core 6.1.0 (http://hl7.org/fhir/us/core/STU6.1), MCC eCare Plan 1.0.0 (http://hl7.org/fhir/us/mcc) and SDOH Clinical Care 2.3.0
+(http://hl7.org/fhir/us/sdoh-clinicalcare). What R4 itself demands is not repeated. The demands are ours to check because a claim that
+does not hold makes others refuse the resource.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,10 @@ from adapter.mapping.choices import is_choice
 from adapter.mapping.words import has_coding
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core"
+_MCC = "http://hl7.org/fhir/us/mcc/StructureDefinition"
 _SDOH = "http://hl7.org/fhir/us/sdoh-clinicalcare/StructureDefinition/SDOHCC"
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+_PLAN = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category"
 _PROBLEM = "http://terminology.hl7.org/CodeSystem/condition-category"
 _CONCERN = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
 _ASSESSED = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
@@ -22,6 +25,7 @@ _DOMAINS = "http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSyste
 _NPI = "http://hl7.org/fhir/sid/us-npi"
 _LOINC = "http://loinc.org"
 _UCUM = "http://unitsofmeasure.org"
+_SNOMED = "http://snomed.info/sct"
 
 
 def _always(_: Raw) -> bool:
@@ -39,6 +43,8 @@ class Claim:
     """The same for elements that need not be there, but where they are must be whole."""
     holds: Callable[[Raw], bool] = _always
     """What else must be so."""
+    refined: tuple["Claim", ...] = ()
+    """The profiles that are made from this one, each with what it demands beyond."""
 
     def fits(self, raw: Raw) -> bool:
         """Whether the resource satisfies it."""
@@ -72,6 +78,10 @@ def _no_npi(raw: Raw) -> bool:
     return all(identifier.get("system") != _NPI for identifier in _listed(raw, "identifier"))
 
 
+def _at_most_one(raw: Raw, extension: str) -> bool:
+    return len([each for each in _listed(raw, "extension") if each.get("url") == extension]) <= 1
+
+
 def _member(raw: Raw) -> bool:
     of_members = [
         item for item in _listed(raw, "identifier") if has_coding(item.get("type"), "http://terminology.hl7.org/CodeSystem/v2-0203", "MB")
@@ -81,6 +91,25 @@ def _member(raw: Raw) -> bool:
 
 def _one_role_each(raw: Raw) -> bool:
     return all(len(_listed(participant, "role")) == 1 for participant in _listed(raw, "participant"))
+
+
+def _seats(raw: Raw, type: str, code: str, name: str) -> list[bool]:
+    """Of each participant of this type, whether the role is this one of SNOMED CT, by its full name, which is part of MCC's pattern."""
+    role = {"system": _SNOMED, "code": code, "display": name}.items()
+    return [
+        any(role <= coding.items() for coding in _listed(participant["role"][0], "coding"))
+        for participant in _listed(raw, "participant")
+        if _is_to(participant.get("member"), type)
+    ]
+
+
+def _with_caregiver(raw: Raw) -> bool:
+    """Whether the patient and a caregiver are in the team, as the description of the profile demands, though its cardinalities do not.
+
+    MCC tells the two slices apart by role and member; HL7's validator (6.9.4) does so by the member alone, where it can resolve it.
+    """
+    caregivers = _seats(raw, "RelatedPerson", "133932002", "Caregiver (person)")
+    return _seats(raw, "Patient", "116154003", "Patient (person)") == [True] and bool(caregivers) and all(caregivers)
 
 
 def _health_concern(raw: Raw) -> bool:
@@ -123,14 +152,18 @@ def _is_to(reference: Any, *types: str) -> bool:
     return isinstance(text, str) and any(f"/{type}/" in f"/{text}" for type in types)
 
 
-def _assess_plan(raw: Raw) -> bool:
-    system = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category"
-    return sum(has_coding(category, system, "assess-plan") for category in _listed(raw, "category")) == 1
+def _by_reference(raw: Raw) -> bool:
+    """Whether all that is planned stands in resources of its own, and not more than one keeps the plan."""
+    return all("detail" not in activity for activity in _listed(raw, "activity")) and _at_most_one(raw, f"{_MCC}/custodian")
 
 
-def _category(code: str) -> Callable[[Raw], bool]:
+def _impression(raw: Raw) -> bool:
+    return _is_to(raw.get("subject"), "Patient") and _at_most_one(raw, f"{_MCC}/changePattern")
+
+
+def _category(code: str, system: str = _CATEGORY) -> Callable[[Raw], bool]:
     def one(raw: Raw) -> bool:
-        return sum(has_coding(category, _CATEGORY, code) for category in _listed(raw, "category")) == 1
+        return sum(has_coding(category, system, code) for category in _listed(raw, "category")) == 1
 
     return one
 
@@ -148,6 +181,17 @@ def _survey(raw: Raw) -> bool:
 
 def _social(raw: Raw) -> bool:
     return has_coding(raw.get("category"), _CATEGORY, "social-history") and _said(raw)
+
+
+def _caregiver(raw: Raw) -> bool:
+    """Whether it is about one caregiver, and a code says how that person is."""
+    focus = _listed(raw, "focus")
+    about = len(focus) == 1 and _is_to(focus[0], "RelatedPerson")
+    return about and _category("405193005", _SNOMED)(raw) and "valueCodeableConcept" in raw
+
+
+def _no_caregiver(raw: Raw) -> bool:
+    return not _caregiver(raw)
 
 
 def _laboratory(raw: Raw) -> bool:
@@ -185,35 +229,95 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     "Organization": (Claim(f"{_US_CORE}-organization", ("active", "name"), holds=_no_npi),),
     "RelatedPerson": (Claim(f"{_US_CORE}-relatedperson", ("active", "patient", "name")),),
     "Coverage": (Claim(f"{_US_CORE}-coverage", ("relationship", "payor"), holds=_member),),
-    "CareTeam": (Claim(f"{_US_CORE}-careteam", ("subject", "participant.role", "participant.member"), holds=_one_role_each),),
+    "CareTeam": (
+        Claim(
+            f"{_US_CORE}-careteam",
+            ("subject", "participant.role", "participant.member"),
+            holds=_one_role_each,
+            refined=(Claim(f"{_MCC}/MCCCareTeam", holds=_with_caregiver),),
+        ),
+    ),
     "Condition": (
-        Claim(f"{_US_CORE}-condition-problems-health-concerns", ("category", "code"), holds=_health_concern),
+        Claim(
+            f"{_US_CORE}-condition-problems-health-concerns",
+            ("category", "code"),
+            holds=_health_concern,
+            refined=(Claim(f"{_MCC}/MCCChronCondHealthConcern"),),
+        ),
+        Claim(f"{_US_CORE}-condition-encounter-diagnosis", ("code",), holds=_category("encounter-diagnosis", _PROBLEM)),
         Claim(f"{_SDOH}-Condition", ("category", "code.coding"), holds=_social_need),
     ),
+    "ClinicalImpression": (Claim(f"{_MCC}/MCCClinicalImpression", ("problem",), holds=_impression),),
     "Encounter": (Claim(f"{_US_CORE}-encounter", ("type", "subject"), ("identifier.system", "identifier.value")),),
     "Goal": (
-        Claim(f"{_US_CORE}-goal", ("description", "subject")),
+        Claim(f"{_US_CORE}-goal", ("description", "subject"), refined=(Claim(f"{_MCC}/MCCGoal"),)),
         Claim(f"{_SDOH}-Goal", ("description", "subject"), holds=_of_sdoh),
     ),
-    "CarePlan": (Claim(f"{_US_CORE}-careplan", ("category", "subject"), holds=_assess_plan),),
-    "QuestionnaireResponse": (Claim(f"{_US_CORE}-questionnaireresponse", ("questionnaire", "subject", "authored")),),
+    "CarePlan": (
+        Claim(
+            f"{_US_CORE}-careplan",
+            ("category", "subject"),
+            holds=_category("assess-plan", _PLAN),
+            refined=(Claim(f"{_MCC}/mccCarePlan", holds=_by_reference),),
+        ),
+    ),
+    "QuestionnaireResponse": (
+        Claim(
+            f"{_US_CORE}-questionnaireresponse",
+            ("questionnaire", "subject", "authored"),
+            refined=(Claim(f"{_MCC}/MCCQuestionnaireResponse"),),
+        ),
+    ),
     "Observation": (
-        Claim(f"{_US_CORE}-observation-screening-assessment", ("subject",), holds=_survey),
+        Claim(
+            f"{_US_CORE}-observation-screening-assessment",
+            ("subject",),
+            holds=_survey,
+            refined=(Claim(f"{_MCC}/MCCObservationSDOHAssessment", holds=_sdoh),),
+        ),
         Claim(f"{_SDOH}-ObservationScreeningResponse", ("subject",), holds=_screening_response),
-        Claim(f"{_US_CORE}-simple-observation", ("subject",), holds=_social),
-        Claim(f"{_US_CORE}-observation-lab", ("subject",), holds=_laboratory),
+        Claim(
+            f"{_US_CORE}-simple-observation",
+            ("subject",),
+            holds=_social,
+            refined=(
+                Claim(f"{_MCC}/MCCCaregiverConsiderationsObservation", holds=_caregiver),
+                Claim(f"{_MCC}/MCCSimpleObservation", holds=_no_caregiver),
+            ),
+        ),
+        Claim(
+            f"{_US_CORE}-observation-lab",
+            ("subject",),
+            holds=_laboratory,
+            refined=(Claim(f"{_MCC}/MCCLaboratoryResultObservation"),),
+        ),
         Claim(f"{_US_CORE}-blood-pressure", ("subject",), holds=_blood_pressure),
     ),
     "ServiceRequest": (Claim(f"{_US_CORE}-servicerequest", ("code",)),),
     "Task": (Claim(f"{_SDOH}-TaskForReferralManagement", ("focus", "for", "authoredOn", "requester"), ("statusReason.text",), _referral),),
-    "Procedure": (Claim(f"{_US_CORE}-procedure", ("code",), holds=_performed),),
+    "Procedure": (Claim(f"{_US_CORE}-procedure", ("code",), holds=_performed, refined=(Claim(f"{_MCC}/MCCProcedure"),)),),
 }
-_OURS_TO_CLAIM = frozenset(claim.profile for claims in CLAIMS.values() for claim in claims)
+
+
+def _all(claims: tuple[Claim, ...]) -> Iterator[str]:
+    for claim in claims:
+        yield claim.profile
+        yield from _all(claim.refined)
+
+
+_OURS_TO_CLAIM = frozenset(profile for claims in CLAIMS.values() for profile in _all(claims))
 
 
 def profiles(raw: Raw) -> list[str]:
     """The profiles, of those known here, that the resource satisfies."""
-    return [claim.profile for claim in CLAIMS.get(raw["resourceType"], ()) if claim.fits(raw)]
+    return [*_satisfied(CLAIMS.get(raw["resourceType"], ()), raw)]
+
+
+def _satisfied(claims: tuple[Claim, ...], raw: Raw) -> Iterator[str]:
+    for claim in claims:
+        if claim.fits(raw):
+            yield claim.profile
+            yield from _satisfied(claim.refined, raw)
 
 
 def claimed(raw: Raw) -> Raw:

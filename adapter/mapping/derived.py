@@ -72,8 +72,9 @@ def unfounded(concept: str, id: str, fields: Fields) -> list[tuple[str, str]]:
 
 
 def _whose(concept: str, id: str, fields: Fields) -> Fields:
-    """The fields with the client that they are about, which a client's own record does not say."""
-    return {"client": f"Patient/{id}"} | fields if concept == "client" else fields
+    """The fields with the person that they are about, which a person's own record does not say."""
+    itself = {"client": {"client": f"Patient/{id}"}, "support_person": {"person": f"RelatedPerson/{id}"}}
+    return itself.get(concept, {}) | fields
 
 
 def _reading_id(id: str, reading: Reading) -> str:

@@ -28,6 +28,7 @@ _WORKING = _own("treatment-working", "Whether the treatment works", "treatment-e
 _WELL_BEING = _own("well-being", "Well-being at the end of the case")
 _FINANCES = _own("finances", "Finances at the end of the case")
 _ENROLLED = {"enrolled": "enrolled", "not_enrolled": "not-enrolled", "waitlist": "not-enrolled-on-waitlist"}
+_CAREGIVER = {"system": "http://snomed.info/sct", "code": "405193005", "display": "Caregiver wellbeing status"}
 CODINGS = (_ADEQUACY, _STRAIN, _WORKING, _WELL_BEING, _FINANCES)
 """What the Observations are of, where no other publisher has a code for it."""
 
@@ -87,7 +88,9 @@ def _preference(kind: str, loinc: str, display: str) -> Make:
 
 
 def _strain(fields: Fields) -> Raw | None:
-    return _observation(_STRAIN, _word("caregiver-strain", fields.get("caregiver_strain")), fields)
+    """As MCCCaregiverConsiderationsObservation has it: in the client's record, about the one who gives care."""
+    raw = _observation(_STRAIN, _word("caregiver-strain", fields.get("caregiver_strain")), fields, focus=_by(fields.get("person")))
+    return raw and {**raw, "category": [*raw["category"], {"coding": [dict(_CAREGIVER)]}]}
 
 
 def _effectiveness(fields: Fields) -> Raw | None:
