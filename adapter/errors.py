@@ -99,6 +99,13 @@ class TooLarge(CasebridgeError):
     status, issue_code, exit_code = 413, "too-long", 2
 
 
+class TooCostly(CasebridgeError):
+    """What is asked would take more work than is done for one request; the text says what to ask instead."""
+
+    # Not 403: nobody else may ask it either, and a client that is refused as forbidden takes its credentials for wrong.
+    status, issue_code, exit_code = 400, "too-costly", 2
+
+
 class UnsupportedMedia(CasebridgeError):
     """The body is in a format that is not spoken here."""
 

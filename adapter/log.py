@@ -43,6 +43,12 @@ def _shown(value: object) -> str:
     return text if _PLAIN(text) else json.dumps(text)
 
 
+def safe_origin(url: str) -> str:
+    """The scheme, host and port of a URL."""
+    parts = urlsplit(safe_url(url))
+    return urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+
+
 def safe_url(url: str) -> str:
     """The URL without credentials, query and fragment: a FHIR query can hold a name or an identifier."""
     parts = urlsplit(url)

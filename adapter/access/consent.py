@@ -7,7 +7,7 @@ whose provision permits, then the base policies, where again one that denies goe
 What a provision says beyond what can be judged here narrows: such a permission permits nothing, such a denial denies.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -105,6 +105,30 @@ def decide(consents: Iterable[Raw], ask: Ask, content: Content) -> Said:
         if (found := _together(words)).word:
             return found
     return NOTHING
+
+
+def deciding(consents: Mapping[str, Raw], ask: Ask, content: Content) -> list[tuple[str, str]]:
+    """Which Consents of a patient, compiled and by reference, say what `decide` comes to, each with the element that does (FHIRPath).
+
+    None of them where nothing is said.
+    """
+    concerned = {reference: consent for reference, consent in consents.items() if concerns(consent, ask)}
+    said = {reference: _said(consent["rule"], ask, content) for reference, consent in concerned.items()}
+    if word := _together(said.values()).word:
+        rules = [(reference, concerned[reference]["rule"]) for reference, each in said.items() if each.word == word]
+        return [(reference, path) for reference, rule in rules for path in _saying("Consent.provision", rule, ask, content)]
+    based = {reference: _base(consent, ask, content).word for reference, consent in concerned.items()}
+    decided = DENY if DENY in based.values() else PERMIT
+    return [(reference, "Consent.policyRule") for reference, word in based.items() if word == decided]
+
+
+def _saying(path: str, rule: Rule, ask: Ask, content: Content, unclear: bool = False) -> list[str]:
+    """The provisions of a tree that say what the tree says. They are kept in the order that the Consent has them in."""
+    word = _said(rule, ask, content, unclear).word
+    unclear |= _fits(rule, ask, content) is None
+    inner = [(f"{path}.provision[{number}]", each) for number, each in enumerate(rule.get("rules", ()))]
+    agreeing = [(place, each) for place, each in inner if _said(each, ask, content, unclear).word == word]
+    return [found for place, each in agreeing for found in _saying(place, each, ask, content, unclear)] or [path]
 
 
 def concerns(consent: Raw, ask: Ask) -> bool:

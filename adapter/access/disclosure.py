@@ -63,13 +63,14 @@ class Disclosure:
 
 
 def disclosure(
-    card: Card, viewer: Viewer, policy: Policy, moment: datetime, site: frozenset[str], *, broken: bool = False
+    card: Card, viewer: Viewer, policy: Policy, moment: datetime, site: frozenset[str], *, broken: bool = False, offered: bool = False
 ) -> Disclosure | None:
-    """What of a patient's record, given the card, the viewer may see; None for nothing. `broken`: the glass was broken for the patient."""
+    """What of a patient's record, given the card, the viewer may see; None for nothing. `broken`: the glass was broken for the patient;
+    `offered`: they need not be tied to the viewer."""
     if broken or policy.everybody:
         return Disclosure(policy, Ask(viewer, moment), None, frozenset(categories()))
     wanted = keys(viewer, policy)
-    if not any(tie.key in wanted and tie.holds(moment) for tie in card.ties):
+    if not offered and not any(tie.key in wanted and tie.holds(moment) for tie in card.ties):
         return None
     ask = Ask(viewer, moment, policy.kind, site)
     if policy.consent == "not-asked":

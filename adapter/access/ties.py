@@ -1,11 +1,13 @@
-"""What ties people and organisations to patients, and when: who pays for the care, who manages the case, who is in the care team."""
+"""What ties people and organisations to patients, and when: who pays for the care, who manages the case, who is in the care team, and whom
+a Consent names as who may be told."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapter.access.viewer import MANAGER, MEMBER, PAYOR
+from adapter.access.consent import PERMIT
+from adapter.access.viewer import MANAGER, MEMBER, PAYOR, RECIPIENT
 from adapter.access.whose import owners
 from adapter.fhir.dates import BEGIN, END, Span, spans
 from adapter.fhir.references import split
@@ -46,6 +48,11 @@ def ties(raw: Raw) -> list[Tie]:
     return [tie for tie in found if tie.low < tie.high]
 
 
+def recipients(consent: Raw) -> list[Tie]:
+    """The ties that a Consent, as it is kept, makes to those whom its permissions name."""
+    return [tie for tie in _recipients(consent["rule"], _ALWAYS) if tie.low < tie.high]
+
+
 # A CareTeam need not say its status.
 _DEFAULT = "active"
 _IN_FORCE = {
@@ -54,6 +61,7 @@ _IN_FORCE = {
     "CareTeam": frozenset(("proposed", "active", "suspended")),
 }
 _ALWAYS: Span = (BEGIN, END)
+_NEVER: Span = (END, BEGIN)
 _Made = Iterator[tuple[str, str | None, Span]]
 
 
@@ -72,11 +80,21 @@ def _team(raw: Raw) -> _Made:
 _MADE: dict[str, Callable[[Raw], _Made]] = {"Coverage": _coverage, "EpisodeOfCare": _episode, "CareTeam": _team}
 
 
+def _recipients(rule: Raw, within: Span) -> Iterator[Tie]:
+    given = rule.get("period", within)
+    # A period that cannot be read is one text.
+    span = (max(within[0], given[0]), min(within[1], given[1])) if len(given) == len(within) else _NEVER
+    if rule.get("type") == PERMIT:
+        yield from (Tie(RECIPIENT, actor, *span) for actor in rule.get("actors", ()) if "/" in actor)
+    for inner in rule.get("rules", ()):
+        yield from _recipients(inner, span)
+
+
 def _period(node: Raw) -> Span:
     """The time of a period; nothing at all where it cannot be read."""
     if "period" not in node:
         return _ALWAYS
-    return spans(node["period"]) or (END, BEGIN)
+    return spans(node["period"]) or _NEVER
 
 
 def _items(node: Raw, name: str) -> list[Raw]:

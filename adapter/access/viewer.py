@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-PAYOR, MANAGER, MEMBER = "payor", "manager", "member"
-"""How somebody can be tied to a patient: pays for the care, manages the case, is in the care team."""
+PAYOR, MANAGER, MEMBER, RECIPIENT = "payor", "manager", "member", "recipient"
+"""How somebody can be tied to a patient: pays for the care, manages the case, is in the care team, is whom the patient lets be told."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Viewer:
     """Whose caseloads they see besides their own."""
     glass: frozenset[str] = frozenset()
     """The patients for whom they broke the glass, with a reason that is kept elsewhere: neither ties nor consents are asked for these."""
+    offered: frozenset[str] = frozenset()
+    """Patients who are offered to them and not tied to them yet: neither are ties asked for these."""
+    name: str | None = None
+    """What they are known by among all who may ask: by it their Subscriptions are theirs."""
 
     @property
     def ties(self) -> frozenset[str]:

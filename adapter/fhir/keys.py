@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class SigningKey:
 
     kid: str
     algorithm: str
-    key: RSAKey | ECKey
+    key: RSAKey | ECKey = field(repr=False)
 
     def public(self) -> dict[str, Any]:
         """Its public half as a JSON Web Key (RFC 7517)."""

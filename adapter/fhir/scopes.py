@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from adapter.errors import Invalid
 
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+"""By which a CapabilityStatement of a server that speaks SMART 1 says where tokens are given."""
 _SCOPE = re.compile(r"(patient|user|system)/(\*|[A-Z][A-Za-z]{1,63})\.(\*|read|write|c?r?u?d?s?)(?:\?([^\s\"\\]{1,500}))?")
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 

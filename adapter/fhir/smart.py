@@ -20,10 +20,9 @@ from adapter.fhir.keys import ALGORITHMS, Keys, SigningKey
 from adapter.fhir.oauth import UNPROVEN, Granted, Reply, ask_token
 from adapter.fhir.resource import Raw
 from adapter.fhir.retry import RetryPolicy
-from adapter.fhir.scopes import lacking, scopes
+from adapter.fhir.scopes import OAUTH_URIS, lacking, scopes
 from adapter.fhir.tls import Transport
 
-OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 # SMART allows five minutes; half of them leave as much for a clock that is slow as for one that is fast.
 _LIFETIME = timedelta(seconds=150)
 # Above this a refusal may be for the time in what we sign.

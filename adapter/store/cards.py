@@ -7,6 +7,7 @@ resource alone and is written in the same transaction, so no decision is older t
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 
 import pymongo
 from pymongo.client_session import ClientSession
@@ -14,7 +15,7 @@ from pymongo.database import Database
 
 from adapter.access.consent import compiled
 from adapter.access.disclosure import Card
-from adapter.access.ties import Tie, ties
+from adapter.access.ties import Tie, recipients, ties
 from adapter.access.whose import owners
 from adapter.fhir.resource import Raw
 from adapter.store.documents import Document, Stored
@@ -24,8 +25,13 @@ CARDS = "cards"
 TYPES = frozenset(("CareTeam", "Consent", "Coverage", "EpisodeOfCare"))
 _CONSENT = "Consent"
 """The key of all consents."""
-# Beyond so many patients all consents are read sooner than those of each: the embedded store takes half a millisecond for a key.
-_AT_ONCE = 100
+# For so many keys at once the embedded store takes a quarter of a millisecond each; for 100 three times that, since it compares each
+# document with each key.
+_AT_ONCE = 25
+# Of more patients all Consents are read, unless there are so many that those of each are read sooner: by its key one takes as long as four.
+_MANY, _DEARER = 100, 4
+# How many there were when all were read last, by database: nothing but the time that is taken follows from it.
+_ALL: dict[str, int] = {}
 NONE = Card()
 """Of who has none."""
 
@@ -35,13 +41,14 @@ def expected(reference: str, raw: Raw) -> Document | None:
     of = owners(raw)
     if not of or raw.get("resourceType") not in TYPES:
         return None
-    if raw["resourceType"] == _CONSENT:
-        found = compiled(raw)
-        return {"_id": reference, "patient": of[0], "keys": [*of, _CONSENT], "consent": found} if found else None
-    made = ties(raw)
-    keys = [of[0], *sorted({tie.key for tie in made})]
+    consent = compiled(raw) if raw["resourceType"] == _CONSENT else None
+    made = recipients(consent) if consent else ties(raw)
+    if not (consent or made):
+        return None
+    keys = [of[0], *([_CONSENT] if consent else ()), *sorted({tie.key for tie in made})]
     told = [{"way": tie.way, "to": tie.to, "low": tie.low, "high": tie.high} for tie in made]
-    return {"_id": reference, "patient": of[0], "keys": keys, "ties": told} if made else None
+    parts = {"consent": consent, "ties": told}
+    return {"_id": reference, "patient": of[0], "keys": keys, **{name: part for name, part in parts.items() if part}}
 
 
 def ensure_indexes(database: Database[Document]) -> None:
@@ -75,8 +82,13 @@ def held(database: Database[Document], reference: str) -> Document | None:
 def of(database: Database[Document], patients: Iterable[str]) -> dict[str, Card]:
     """The cards of these patients, `Patient/x`; an empty one for who has none."""
     wanted = [*dict.fromkeys(patients)]
-    several = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
-    return _cards(wanted, (document for some in several for document in database[CARDS].find({"keys": one_of(some)})))
+    return _cards(wanted, _found(database, wanted))
+
+
+def consents(database: Database[Document], patient: str) -> dict[str, Raw]:
+    """The Consents of a patient, `Patient/x`, that say something, as they are compiled, by `Consent/y`."""
+    found = database[CARDS].find({"keys": patient})
+    return {document["_id"]: document["consent"] for document in sorted(found, key=itemgetter("_id")) if "consent" in document}
 
 
 def tied(database: Database[Document], keys: Iterable[str]) -> dict[str, Card]:
@@ -84,9 +96,8 @@ def tied(database: Database[Document], keys: Iterable[str]) -> dict[str, Card]:
     wanted = sorted(keys)
     found = [*database[CARDS].find({"keys": one_of(wanted)})] if wanted else []
     patients = sorted({document["patient"] for document in found})
-    asked = _CONSENT if len(patients) > _AT_ONCE else one_of(patients)
-    consents = database[CARDS].find({"keys": asked}) if patients else ()
-    return _cards(patients, chain(found, (document for document in consents if "consent" in document)))
+    # What was found by a key comes last, since that has its ties.
+    return _cards(patients, chain(_consents(database, patients), found))
 
 
 def all_ids(database: Database[Document]) -> Iterator[str]:
@@ -94,15 +105,33 @@ def all_ids(database: Database[Document]) -> Iterator[str]:
     return (document["_id"] for document in database[CARDS].find({}, {"_id": 1}))
 
 
+def _consents(database: Database[Document], patients: Sequence[str]) -> Iterator[Document]:
+    """At least the Consents of these patients."""
+    shown = {"patient": 1, "consent": 1}
+    if len(patients) <= _MANY or len(patients) * _DEARER < _ALL.get(database.name, 0):
+        yield from (document for document in _found(database, patients, shown) if "consent" in document)
+        return
+    every = [*_found(database, [_CONSENT], shown)]
+    _ALL[database.name] = len(every)
+    yield from every
+
+
+def _found(database: Database[Document], keys: Sequence[str], shown: Document | None = None) -> Iterator[Document]:
+    """The documents that have one of these keys, some twice; `shown` is the projection."""
+    for start in range(0, len(keys), _AT_ONCE):
+        yield from database[CARDS].find({"keys": one_of(keys[start : start + _AT_ONCE])}, shown)
+
+
 def _of(stored: Stored | None) -> Document | None:
     return expected(stored.reference, stored.raw) if stored and stored.text else None
 
 
 def _cards(patients: Iterable[str], documents: Iterable[Document]) -> dict[str, Card]:
-    found: dict[str, list[Document]] = defaultdict(list)
+    found: dict[str, dict[str, Document]] = defaultdict(dict)
     for document in documents:
-        found[document["patient"]].append(document)
-    return {patient: _card(found[patient]) if patient in found else NONE for patient in patients}
+        # A Consent is found by whom it names, and once more as a Consent.
+        found[document["patient"]][document["_id"]] = document
+    return {patient: _card(found[patient].values()) if patient in found else NONE for patient in patients}
 
 
 def _card(documents: Iterable[Document]) -> Card:

@@ -12,6 +12,7 @@ from pymongo.errors import ConfigurationError, InvalidName, InvalidURI, Operatio
 from adapter.config import Settings
 from adapter.errors import StoreUnavailable
 from adapter.store.embedded import embedded_store
+from adapter.store.restoring import refuse_half_restored
 
 CONNECT_SECONDS = 5.0
 
@@ -23,11 +24,12 @@ _ONE_MEMBER_SET = (
 
 @contextmanager
 def open_database(
-    settings: Settings, notice: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    settings: Settings, notice: Callable[[str], None] = lambda line: print(line, file=sys.stderr), *, restoring: bool = False
 ) -> Iterator[Database[dict[str, Any]]]:
     """The database, connected and fit for transactions: aware times, and a write is done when a majority has it in the journal.
 
-    Its name is the one in the URI's path, else `settings.database`. `notice` gets what a person should know about the store.
+    Its name is the one in the URI's path, else `settings.database`. `notice` gets what a person should know about the store. One that is
+    half restored is refused, but to who is `restoring` it.
     Raises StoreUnavailable, within CONNECT_SECONDS where nothing answers; its text never holds the URI, which can hold a password.
     """
     with _uri(settings, notice) as uri, _client(uri) as client:
@@ -41,7 +43,10 @@ def open_database(
         reason = unfit(hello)
         if reason:
             raise StoreUnavailable(reason)
-        yield client.get_default_database(settings.database)
+        database = client.get_default_database(settings.database)
+        if not restoring:
+            refuse_half_restored(database)
+        yield database
 
 
 def unfit(hello: Mapping[str, Any]) -> str | None:

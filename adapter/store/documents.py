@@ -177,6 +177,8 @@ class Change:
     """The remote with which this change was agreed just now: it is taken off the outbox, and the others are put on."""
     put: bool = False
     """Whether it is an update that makes a resource where there is none."""
+    owner: Document | None = None
+    """Of a Subscription: to whom it belongs from now on; None leaves it whose it is, a new one nobody's."""
 
 
 CURRENT = -1

@@ -36,8 +36,13 @@ def compartment(code: str) -> MappingProxyType[str, tuple[str, ...]]:
 
 @cache
 def record(code: str) -> MappingProxyType[str, tuple[str, ...]]:
-    """The compartment and, for a patient, its devices: R4 puts them into none, but a record without the implants is not whole."""
-    return MappingProxyType(dict(compartment(code)) | ({"Device": ("patient",)} if code == "Patient" else {}))
+    """The compartment and, for a patient, its devices: R4 puts them into none, but a record without the implants is not whole; and without
+    AuditEvents, which R4 puts there: who read a record is no part of it."""
+    found = dict(compartment(code))
+    if code == "Patient":
+        del found["AuditEvent"]
+        found["Device"] = ("patient",)
+    return MappingProxyType(found)
 
 
 def outside(type: str, keys: Iterable[str], references: Mapping[str, list[Any]]) -> list[str]:

@@ -13,6 +13,8 @@ from pymongo.database import Database
 
 from adapter.store.documents import CODEC, Document, Stored
 
+DELETE = "delete"
+"""The event that leaves nothing to be sent but that it happened."""
 _COLLECTION = "notifications"
 # How much of a queue is dropped in one step: not so much that others wait for it.
 _STRETCH = 500
@@ -28,6 +30,8 @@ class Notification:
     version: int
     at: datetime
     event: str
+    accounted: bool = False
+    """Whether it is written down whom it tells of what: once, however often it is sent."""
 
     @staticmethod
     def of(queue: str, stored: Stored, event: str) -> "Notification":
@@ -70,6 +74,10 @@ class Notifications:
     def count(self, queue: str) -> int:
         """How many there are in a queue."""
         return self._all.count_documents({"queue": queue})
+
+    def account(self, notification: Notification, session: ClientSession) -> None:
+        """Note that it is written down whom a notification tells of what, in the transaction that writes it."""
+        self._all.update_one({"_id": notification.key}, {"$set": {"accounted": True}}, session=session)
 
     def drop(self, notification: Notification) -> None:
         """Take a notification that was delivered out of its queue."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, DuplicateKeyError, 
 
 from adapter.clock import Clock, utc_now
 from adapter.errors import CasebridgeError, Gone, NotFound, TooLarge, VersionConflict
-from adapter.store import cards, index, past, remote_keys, subscriptions
+from adapter.store import cards, index, past, reads, remote_keys, restoring, subscriptions, trail
 from adapter.store.bounds import Bound
 from adapter.store.by_id import by_id
 from adapter.store.documents import CODEC, Change, Document, Stored
@@ -27,9 +27,11 @@ from adapter.store.rows import Row
 from adapter.store.search import ensure_indexes
 from adapter.store.versions import archived, indexed, kept, made_by, marks
 
+if TYPE_CHECKING:
+    from adapter.store.sight import Sight
+
 # MongoDB's codes: https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 _DUPLICATE, _TOO_LARGE = 11000, 10334
-_REGISTER = "subscriptions"
 _TYPES = "types"
 
 Also = Callable[[ClientSession], None]
@@ -47,18 +49,29 @@ class _Wanted:
 class Repository:
     """Reads and writes of resources and the records they are faces of."""
 
+    sight: "Sight | None" = None
+    """What somebody sees of it; None where it is all."""
+
     def __init__(self, database: Database[Document], clock: Clock = utc_now) -> None:
         self.database = database.with_options(codec_options=CODEC)
         self.faces = Faces(self.database)
         self._commits = Gathered(self._together)
+        self._writers = trail.Writers()
         self.clock = clock
         self.notifications = Notifications(self.database)
         self.on_queued: Callable[[set[str]], None] | None = None
         """Called after a commit that queued notifications, with the names of the queues."""
+        self.beside: Callable[[Sequence[Change]], Sequence[Change]] = lambda _: ()
+        """Asked before each commit what is to be committed with its changes: the account of who does it."""
         self._ready: set[str] = set()
         self._listed: set[str] = set()
         self._session: ClientSession | None = None
         self._fence: Also | None = None
+
+    @property
+    def whole(self) -> "Repository":
+        """The store without anybody's sight: for rules that need all of it, and tell nothing that is not seen."""
+        return self
 
     def collection(self, type: str) -> Collection[Document]:
         """The collection of a resource type, with its indexes."""
@@ -81,6 +94,7 @@ class Repository:
     def _list(self, types: set[str]) -> None:
         """Keep that these types are stored, before the first of them is: the names of all collections take ten times as long to ask for."""
         if types - self._listed:
+            restoring.refuse_half_restored(self.database)
             names = {"$addToSet": {"names": {"$each": sorted(types)}}}
             self.database["state"].update_one({"_id": _TYPES}, names, upsert=True)
             self._listed |= types
@@ -88,11 +102,17 @@ class Repository:
     def find(self, type: str, id: str) -> Stored | None:
         """The current version, deleted or not; None for what never was."""
         document = self.collection(type).find_one({"_id": id})
-        return Stored.of(document) if document else None
+        found = Stored.of(document) if document else None
+        reads.note(type, id, found.version if found else reads.NOTHING)
+        return found
 
     def find_many(self, type: str, ids: Iterable[str], session: ClientSession | None = None) -> dict[str, Stored]:
         """The current versions of those that exist, by id."""
-        return {document["_id"]: Stored.of(document) for document in by_id(self.collection(type), ids, session=session)}
+        wanted = list(ids)
+        found = {document["_id"]: Stored.of(document) for document in by_id(self.collection(type), wanted, session=session)}
+        for id in wanted:
+            reads.note(type, id, found[id].version if id in found else reads.NOTHING)
+        return found
 
     def read(self, type: str, id: str) -> Stored:
         """The current version. Raises NotFound or Gone."""
@@ -132,7 +152,9 @@ class Repository:
 
     def scan(self, type: str, query: Document | None = None) -> Iterator[Stored]:
         """All current versions of a type that match a plain MongoDB filter, deleted ones too, in no order."""
-        return map(Stored.of, self.collection(type).find(query or {}))
+        for stored in map(Stored.of, self.collection(type).find(query or {})):
+            reads.note(type, stored.id, stored.version)
+            yield stored
 
     def owed(self, remote: str) -> Iterator[Stored]:
         """What a remote has not got yet, deleted ones too."""
@@ -153,6 +175,10 @@ class Repository:
 
         `also` runs inside the transaction. Raises VersionConflict where a resource is not at the expected version, TooLarge.
         """
+        made = self._committed([*changes, *self.beside(changes)], also)
+        return made[: len(changes)]
+
+    def _committed(self, changes: Sequence[Change], also: Also | None) -> list[Stored]:
         types = {change.type for change in changes}
         for type in types:
             self.collection(type)
@@ -182,13 +208,26 @@ class Repository:
 
     def _transacted(self, changes: Sequence[Change], also: Also | None = None) -> list[Stored]:
         try:
-            with self._in_session() as session:
-                results, queued = session.with_transaction(lambda session: self._commit(changes, also, session))
+            with self._writers.chain() as chain:
+                if trail.is_entry(changes) and not (also or self._session) and (entry := self._by_itself(changes[0], chain)):
+                    return [entry]
+                with self._in_session() as session:
+                    results, queued = session.with_transaction(lambda session: self._commit(changes, also, chain, session))
         except (DuplicateKeyError, DocumentTooLarge, BulkWriteError) as error:
             raise _named(error) from None
         if queued and self.on_queued:
             self.on_queued({notification.queue for notification in queued})
         return results
+
+    def _by_itself(self, change: Change, chain: trail.Chain) -> Stored | None:
+        """A new AuditEvent, kept without a transaction, which takes a sixth more: one document is there whole or not at all. None where it
+        is to be told to a Subscription too."""
+        chain.begin()
+        stored = made_by(change, None, self.clock(), [])
+        if subscriptions.due(self._informed()[1], [(None, stored)]):
+            return None
+        self.database[stored.type].insert_one(Bound(self.database.client).made(chain.kept(stored, kept(stored))))
+        return stored
 
     @contextmanager
     def using(self, session: ClientSession, fence: Also | None = None) -> Iterator[None]:
@@ -205,7 +244,10 @@ class Repository:
     def _in_session(self) -> AbstractContextManager[ClientSession]:
         return nullcontext(self._session) if self._session else self.database.client.start_session()
 
-    def _commit(self, changes: Sequence[Change], also: Also | None, session: ClientSession) -> tuple[list[Stored], list[Notification]]:
+    def _commit(
+        self, changes: Sequence[Change], also: Also | None, chain: trail.Chain, session: ClientSession
+    ) -> tuple[list[Stored], list[Notification]]:
+        chain.begin()
         now = self.clock()
         if self._fence:
             self._fence(session)
@@ -239,11 +281,12 @@ class Repository:
                 if old is None or stored.version != old.version:
                     made.append((old, stored))
                 if old is None:
-                    insertion.add(change.type, bound.made(kept(stored)))
+                    insertion.add(change.type, bound.made(chain.kept(stored, kept(stored))))
                 elif stored.version == old.version:
                     if stored is not old:
                         marked[change.type].append(stored)
                 else:
+                    trail.check_new(stored)
                     history.append(archived(old))
                     document = kept(stored)
                     superseded.append((old, document["fhir"].get("index", {}).get(index.WHOSE, ())))
@@ -262,14 +305,15 @@ class Repository:
         queued = subscriptions.due(rows, made)
         if queued:
             self.notifications.add(queued, session)
-        self._register(rows, subscriptions.following(rows, made), session)
+        owners = {change.id: change.owner for change in changes if change.owner}
+        self._register(rows, subscriptions.following(rows, made, owners), session)
         if also:
             also(session)
         return results, queued
 
     def subscribed(self) -> tuple[subscriptions.Row, ...]:
         """The register of Subscriptions."""
-        return subscriptions.rows(self.database["state"].find_one({"_id": _REGISTER}, {"_id": 0}))
+        return subscriptions.registered(self.database)
 
     def forget(self, queue: str) -> None:
         """Drop what a deleted Subscription was not told, and with it the last that is known of it."""
@@ -310,15 +354,18 @@ class Repository:
         if self.database[type].bulk_write(writes, session=session).matched_count != len(writes):
             raise VersionConflict(f"This {type} was changed by another writer just now.")
 
-    def _informed(self, session: ClientSession) -> tuple[list[str], tuple[subscriptions.Row, ...]]:
+    def _informed(self, session: ClientSession | None = None) -> tuple[list[str], tuple[subscriptions.Row, ...]]:
         """The remotes and the Subscriptions that are to get what is written here: read in the transaction, so that no write misses one."""
-        found = {each["_id"]: each for each in self.database["state"].find({"_id": {"$in": ["remotes", _REGISTER]}}, session=session)}
-        return list(found["remotes"]["push"]) if "remotes" in found else [], subscriptions.rows(found.get(_REGISTER))
+        ids = ["remotes", subscriptions.REGISTER, restoring.MARK]
+        found = {each["_id"]: each for each in self.database["state"].find({"_id": {"$in": ids}}, session=session)}
+        if restoring.MARK in found:
+            raise restoring.half_restored()
+        return list(found["remotes"]["push"]) if "remotes" in found else [], subscriptions.rows(found.get(subscriptions.REGISTER))
 
     def _register(self, old: tuple[subscriptions.Row, ...], new: tuple[subscriptions.Row, ...], session: ClientSession) -> None:
         if new != old:
-            body = {"_id": _REGISTER, **subscriptions.register(new)}
-            self.database["state"].replace_one({"_id": _REGISTER}, body, upsert=True, session=session)
+            body = {"_id": subscriptions.REGISTER, **subscriptions.register(new)}
+            self.database["state"].replace_one({"_id": subscriptions.REGISTER}, body, upsert=True, session=session)
 
 
 def _expected(change: Change, old: Stored | None) -> None:

@@ -8,7 +8,7 @@ from adapter.store.disagreements import DISAGREEMENTS, SPECIFICATION
 from adapter.store.filters import PATTERN_AT_MOST
 from adapter.store.includes import MAX_INCLUDED
 from adapter.store.membership import COMPARTMENTS
-from adapter.store.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES, UNSERVED
+from adapter.store.query import DEFAULT_COUNT, JOINS_AT_MOST, MAX_COUNT, SUMMARIES, UNSERVED
 from adapter.store.search_parameters import COMMON, Parameter, table
 from adapter.store.syntax import ALL_AT_MOST, PARAMETERS_AT_MOST, VALUE_AT_MOST
 
@@ -36,7 +36,7 @@ _PREFIXES = (
 )
 _CONTROLS = (
     ("`_count`", f"{DEFAULT_COUNT} where nothing is said, at most {MAX_COUNT}; 0 counts"),
-    ("`_sort`", "any parameters but composites, several, `-` for descending; what has no value comes last; across types too"),
+    ("`_sort`", "any parameters but composites, ten at most, `-` for descending; what has no value comes last; across types too"),
     ("`_summary`", ", ".join(SUMMARIES)),
     ("`_elements`", "elements of the resource; those that must be there come along"),
     ("`_total`", "none, estimate and accurate (both count); on the first page of a search that has one page it is always told"),
@@ -45,7 +45,8 @@ _CONTROLS = (
         "`_include`, `_revinclude`",
         f"`Type:parameter[:Target]`, `Type:*`, `*`, with `:iterate`; {MAX_INCLUDED} at most, and it is said where there are more",
     ),
-    ("`_has`, chains", "nested, six steps at most"),
+    ("`_has`, chains", f"nested, six steps at most; {JOINS_AT_MOST} at most"),
+    ("cost", "what would look at each resource of a large type is refused with what to add: [limits.md](limits.md)"),
     ("`_list`", "the id of a List; no functional lists"),
     ("`_type`", "at the base URL, with parameters that all the types have; without `_sort` type after type"),
     ("compartments", f"`Type/id/Type` for {', '.join(COMPARTMENTS)}"),

@@ -14,13 +14,15 @@ from adapter.store.documents import CODEC, Document
 # questions and the ledger; of imports, which are under way, how far each stretch of their files is, and what was bad in it; the jobs of
 # workers, and what these have to know; of exports, which is under way, how far each of its files was read, and when the last one was; how
 # far each is written that others asked for; the days on which a case is looked at again;
-# who may ask (clients, users), what they were given (launches, codes, tokens, sessions), what was tried (assertions, attempts).
+# what the account of accesses came to (anchors); who may ask (clients, users), what they were given (launches, codes, tokens, sessions),
+# what was tried (assertions, attempts, sign_ins); glasses that were broken, and who registered whom (intakes).
 KINDS = (
     *("remotes", "cursors", "leases", "conflicts", "dead_letters", "certificates", "claims", "state"),
     *("questions", "unions", "union_of", "repointed"),
     *("imports", "import_stretches", "import_faults", "jobs", "parts"),
     *("exports", "export_places", "last_exports", "served_exports", "timers"),
-    *("clients", "users", "launches", "codes", "tokens", "sessions", "assertions", "attempts"),
+    *("anchors", "clients", "users", "launches", "codes", "tokens", "sessions", "assertions", "attempts", "sign_ins"),
+    *("glass", "intakes"),
 )
 
 

@@ -5,27 +5,35 @@ follows from the resource alone and is written with it. A Subscription is told f
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from adapter.errors import Invalid, NotFound
+from pymongo.database import Database
+
+from adapter.access.policy import policy_for
+from adapter.access.viewer import Viewer
+from adapter.errors import CasebridgeError, Invalid, NotFound
 from adapter.fhir.resource import Raw, check_structure
 from adapter.store.documents import Document, Stored
 from adapter.store.matching import candidate, matches
-from adapter.store.notifications import Notification
+from adapter.store.notifications import DELETE, Notification
 from adapter.store.query import CONTROLS, Chain, Coded, Has, Listed, Query, parse
 from adapter.store.search_parameters import parameters
 
 TYPE = "Subscription"
+REGISTER = "subscriptions"
+"""The id of the register."""
 JSON = ("application/fhir+json", "application/json")
 """The payloads that are served."""
 
 Made = tuple[Stored | None, Stored]
 """A version that was made, and the one before it."""
 
+# All criteria are in one document, which every write reads.
+_LONGEST = 4000
 # R4's own example of criteria has _format: how an answer would look says nothing of what is found.
 _SHAPING = ("_format", "_pretty")
 _JOINS = {Chain: "A chain", Has: "_has", Listed: "_list", Coded: "A token with :in, :not-in, :above or :below"}
@@ -63,6 +71,9 @@ class Row:
     """Whether it is told of changes: while it is on, and while its owner has paused it."""
     gone: bool = False
     """Whether the Subscription was deleted, and its queue is yet to be dropped."""
+    owner: Document | None = None
+    """Who wrote it, as whoever let them in described them: `name`, `role_name`, perhaps `organisation`, and more. None for who was not
+    asked who they are: it is the operator's own."""
 
 
 def read(raw: Raw) -> Subscription:
@@ -79,6 +90,8 @@ def read(raw: Raw) -> Subscription:
         raise _refused(f"The payloads that are served are {' and '.join(JSON)}, and none.", ".channel.payload")
     if "endpoint" not in channel:
         raise _refused("A rest-hook needs an endpoint.", ".channel.endpoint")
+    if len(raw["criteria"]) > _LONGEST:
+        raise _refused(f"Criteria have at most {_LONGEST} characters.", ".criteria")
     query(raw["criteria"])
     return Subscription(
         status=raw["status"],
@@ -150,27 +163,38 @@ def register(rows: Iterable[Row]) -> Document:
     return {"rows": [asdict(row) for row in rows]}
 
 
-def following(known: tuple[Row, ...], made: Iterable[Made]) -> tuple[Row, ...]:
-    """The rows after these changes; the very same where no Subscription is among them."""
+def registered(database: Database[Document]) -> tuple[Row, ...]:
+    """The rows of the register as they are now."""
+    return rows(database["state"].find_one({"_id": REGISTER}, {"_id": 0}))
+
+
+def owned(database: Database[Document], name: str | None) -> frozenset[str]:
+    """The ids of the Subscriptions that belong to who goes by this name; none for who has none."""
+    belonging = (row.id for row in registered(database) if row.owner and not row.gone and row.owner["name"] == name)
+    return frozenset(belonging) if name else frozenset()
+
+
+def following(known: tuple[Row, ...], made: Iterable[Made], owners: Mapping[str, Document]) -> tuple[Row, ...]:
+    """The rows after these changes; the very same where no Subscription is among them. `owners` are by id those who wrote one."""
     for _, stored in made:
         if stored.type == TYPE:
             mine = next((row for row in known if row.id == stored.id and not row.gone), None)
-            row = _row(stored, mine)
+            row = _row(stored, mine, owners.get(stored.id))
             known = tuple(row if each is mine else each for each in known) if mine else (*known, row)
     return known
 
 
-def _row(stored: Stored, mine: Row | None) -> Row:
-    queue = mine.queue if mine else f"{stored.id}/{stored.version}"
+def _row(stored: Stored, mine: Row | None, owner: Document | None) -> Row:
+    queue, owner = (mine.queue, owner or mine.owner) if mine else (f"{stored.id}/{stored.version}", owner)
     if stored.deleted:
         return Row(stored.id, queue, gone=True)
     try:
         found = read(stored.raw)
     except Invalid:
         # Written past the server's checks, such as by an import: kept as a resource, told of nothing.
-        return Row(stored.id, queue)
+        return Row(stored.id, queue, owner=owner)
     # Off with an error is off for good; off without one is a pause, after which nothing is to be missing.
-    return Row(stored.id, queue, found.criteria, found.end, told=not (found.status == "off" and found.error))
+    return Row(stored.id, queue, found.criteria, found.end, told=not (found.status == "off" and found.error), owner=owner)
 
 
 def due(known: Sequence[Row], made: Iterable[Made]) -> list[Notification]:
@@ -184,11 +208,34 @@ def _due(told: Sequence[Row], old: Stored | None, stored: Stored) -> Iterable[No
     mine = [row for row in told if _split(row.criteria)[0] == stored.type and (row.end is None or stored.updated < row.end)]
     if not mine or judged is None or judged.deleted:
         return
-    seen = candidate(judged.id, judged.raw, judged.updated)
-    event = "delete" if stored.deleted else "create" if old is None or old.deleted else "update"
+    event = DELETE if stored.deleted else "create" if old is None or old.deleted else "update"
+    seen: dict[frozenset[str], Document] = {}
     for row in mine:
-        if _meets(row.criteria, seen):
-            yield Notification.of(row.queue, stored, event)
+        hidden = _hidden(row.owner, stored.type)
+        if hidden is not None:
+            shown = seen.get(hidden) or seen.setdefault(hidden, _without(judged, hidden))
+            if _meets(row.criteria, shown):
+                yield Notification.of(row.queue, stored, event)
+
+
+def _hidden(owner: Document | None, type: str) -> frozenset[str] | None:
+    """By which elements of a type an owner finds nothing, as far as the policy says; None for who is told of nothing at all.
+
+    What criteria find is told, and what they do not find is so too: that an element is missing is said of what is withheld as well.
+    """
+    if owner is None:
+        return frozenset()
+    try:
+        policy = policy_for(Viewer(owner["role_name"], frozenset(), "", owner.get("organisation")))
+    except CasebridgeError:
+        # The policy is gone, or cannot be read: no reason to refuse a write.
+        return None
+    return policy.unfindable(type) if policy.sees(type) else None
+
+
+def _without(stored: Stored, hidden: frozenset[str]) -> Document:
+    raw = {name: value for name, value in stored.raw.items() if name.removeprefix("_") not in hidden} if hidden else stored.raw
+    return candidate(stored.id, raw, stored.updated)
 
 
 def _meets(criteria: str, seen: Document) -> bool:

@@ -34,6 +34,11 @@ def check_length(params: Iterable[tuple[str, str]]) -> None:
             raise malformed(name, f"values of {VALUE_AT_MOST} characters at most")
 
 
+def escape(text: str) -> str:
+    """The text with backslashes before the marks of search, so that it is one value."""
+    return re.sub(r"([\\,$|])", r"\\\1", text)
+
+
 def unescape(text: str) -> str:
     """The text without the backslashes that protect the marks of search."""
     return re.sub(r"\\([\\,$|])", r"\1", text)

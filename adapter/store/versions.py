@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapter.fhir.resource import same
+from adapter.fhir.resource import Raw, same
 from adapter.mapping.derived import computed
 from adapter.mapping.registry import mapping_for
 from adapter.store import index
@@ -16,7 +16,7 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
     born = old.born if old else change.born
     links = change.links if change.links is not None else old.links if old else ()
     local = change.local if change.local is not None else old.local if old else {}
-    unchanged = old is not None and _same_content(change, old) and (change.local is None or local.items() <= old.local.items())
+    unchanged = old is not None and same_content(change.raw, old) and (change.local is None or local.items() <= old.local.items())
     version = change.expect if unchanged else change.expect + 1
     links = tuple(_dated(link, old.links if old else (), version) for link in links)
     linked = {link.remote for link in links}
@@ -57,10 +57,11 @@ def _dated(link: Link, before: tuple[Link, ...], version: int) -> Link:
     return next((old for old in before if old == link), link if link.at else replace(link, since=version))
 
 
-def _same_content(change: Change, old: Stored) -> bool:
-    if change.raw is None or old.deleted:
-        return change.raw is None and old.deleted
-    return same(_comparable(change.raw), _comparable(old.raw))
+def same_content(raw: Raw | None, old: Stored) -> bool:
+    """Whether a version with this content, None for a deletion, would say what the old one does."""
+    if raw is None or old.deleted:
+        return raw is None and old.deleted
+    return same(_comparable(raw), _comparable(old.raw))
 
 
 def _comparable(raw: dict[str, Any]) -> dict[str, Any]:

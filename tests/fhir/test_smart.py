@@ -7,7 +7,8 @@ import pytest
 
 from adapter.clock import utc_now
 from adapter.errors import RemoteFatal, RemoteTemporary
-from adapter.fhir.smart import OAUTH_URIS, Endpoint, discover
+from adapter.fhir.scopes import OAUTH_URIS
+from adapter.fhir.smart import Endpoint, discover
 from adapter.fhir.tls import Transport
 from tests.fhir.remote import BASE, Remote, add
 

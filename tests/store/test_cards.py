@@ -46,6 +46,22 @@ def test_a_patient_s_cards_come_together(repository, save):
     assert found["Patient/alma"] == cards.NONE
 
 
+@pytest.mark.parametrize(("many", "known"), [(100, 0), (2, 0), (2, 1000)], ids=["of few", "of all", "of some of very many"])
+def test_who_is_tied_comes_with_the_consents_however_these_are_read(repository, save, monkeypatch, many, known):
+    people = [f"p{number}" for number in range(7)]
+    about = {id: {"reference": f"Patient/{id}"} for id in people}
+    role = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
+    names = {"type": "permit", "actor": [{"role": role, "reference": {"reference": "Organization/ins"}}]}
+    save("Coverage", **{id: {**COVERAGE, "beneficiary": about[id]} for id in people[:5]})
+    save("Consent", **{id: {**CONSENT, "patient": about[id], "provision": names if id == "p0" else CONSENT["provision"]} for id in people})
+    for name, value in (("_MANY", many), ("_AT_ONCE", 2), ("_ALL", {repository.database.name: known})):
+        monkeypatch.setattr(cards, name, value)
+    found = cards.tied(repository.database, [KEY, "recipient=Organization/ins"])
+    assert {id: ({tie.way for tie in card.ties}, len(card.consents)) for id, card in found.items()} == {
+        f"Patient/{id}": ({"payor", "recipient"} if id == "p0" else {"payor"}, 1) for id in people[:5]
+    }
+
+
 @pytest.mark.parametrize(
     "write", [lambda cards: cards.delete_one({"_id": "Coverage/c"}), lambda cards: cards.update_one({}, {"$set": {"keys": []}})]
 )

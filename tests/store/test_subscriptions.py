@@ -316,3 +316,37 @@ def test_whatever_criteria_are_taken_any_resource_can_be_judged_by_them():
                 for resource in resources:
                     assert matches(found.filter, resource) in (True, False)
     assert taken > 2000
+
+
+def owner(name, role="administrator"):
+    return {"name": name, "client": name, "role_name": role, "scope": "system/*.rs"}
+
+
+def test_a_subscription_stays_its_owners_whoever_changes_it_and_what_is_made_under_its_id_later_is_nobodys(repository, subscribe, write):
+    def owners():
+        return [(row.id, row.owner and row.owner["name"]) for row in repository.subscribed() if not row.gone]
+
+    write("Subscription", "s", subscription("Organization"), owner=owner("north"))
+    subscribe("other", "Organization")
+    write("Subscription", "s", subscription("Organization?active=true"))
+    assert owners() == [("s", "north"), ("other", None)]
+    assert subscriptions.owned(repository.database, "north") == {"s"}
+    assert subscriptions.owned(repository.database, None) == frozenset()
+    write("Subscription", "s", None)
+    subscribe("s", "Organization")
+    assert owners() == [("other", None), ("s", None)]
+    assert subscriptions.owned(repository.database, "north") == frozenset()
+
+
+@pytest.mark.parametrize(("role", "told"), [("administrator", 1), ("auditor", 1), ("nobody", 0)])
+def test_nothing_is_queued_for_an_owner_without_a_policy(write, queued, role, told):
+    write("Subscription", "s", subscription("Organization"), owner=owner("north", role))
+    write("Subscription", "mine", subscription("Patient"), owner=owner("north", role))
+    write("Organization", "o", {"resourceType": "Organization", "name": "Kanarifugl"})
+    write("Patient", "p", PATIENT)
+    assert (len(queued("s")), queued("mine")) == (told, [])
+
+
+def test_criteria_are_not_longer_than_what_every_write_can_read():
+    with pytest.raises(Invalid, match="4000 characters"):
+        subscriptions.read(subscription(f"Patient?name={'x' * 4000}"))
