@@ -32,6 +32,8 @@ class Asked:
     since: datetime = BEGIN
     until: datetime = END
     """What is taken was last changed at `since` or later, and before this."""
+    recent: datetime = BEGIN
+    """Nor is anything taken that was last changed before this; but unlike by `since`, nobody asks for what was deleted by it."""
     filters: tuple[str, ...] = ()
     """Searches, such as `Observation?status=final`: of their types what one of them finds."""
     elements: str = ""
@@ -47,6 +49,11 @@ class Asked:
     def group(self) -> str | None:
         """The id of the Group whose members are asked for."""
         return self.level.removeprefix("Group/") if self.level.startswith("Group/") else None
+
+    @property
+    def earliest(self) -> datetime:
+        """What is taken was last changed then or later."""
+        return max(self.since, self.recent)
 
     def document(self) -> Document:
         """As the store remembers it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from adapter.access.groups import payor
 from adapter.errors import NotFound
 from adapter.fhir.dates import covers
 from adapter.fhir.resource import Raw, parse
@@ -15,9 +16,6 @@ from adapter.store import search
 from adapter.store.order import after
 from adapter.store.repository import Repository
 from adapter.sync.exporting.asked import Asked
-
-COVERED_BY = ("urn:ietf:rfc:3986", "http://hl7.org/fhir/SearchParameter/Coverage-payor")
-"""System and code of the characteristic."""
 
 _PATIENT = "Patient/"
 _PAGE = 1000
@@ -29,8 +27,8 @@ def cohort(asked: Asked, repository: Repository) -> frozenset[str] | None:
     if asked.group is None:
         return named or None
     group, now = parse(repository.row("Group", asked.group).text), repository.clock()
-    payor = _payor(group)
-    members = frozenset(_covered(repository, payor, now)) if payor else members_of(group, now)
+    insurer = payor(group)
+    members = frozenset(_covered(repository, insurer, now)) if insurer else members_of(group, now)
     return members & named if named else members
 
 
@@ -47,23 +45,11 @@ def members_of(group: Raw, now: datetime) -> frozenset[str]:
     )
 
 
-def _payor(group: Raw) -> str | None:
-    """The insurer by whom those are covered whom a Group means; None for any other Group."""
-    characteristics = [*(group.get("characteristic") or ())]
-    if group.get("actual") is not False or group.get("type") != "person" or len(characteristics) != 1:
-        return None
-    [only] = characteristics
-    codes = {(each.get("system"), each.get("code")) for each in (only.get("code") or {}).get("coding") or ()}
-    if COVERED_BY not in codes or only.get("exclude") is not False or "period" in only:
-        return None
-    return (only.get("valueReference") or {}).get("reference")
-
-
-def _covered(repository: Repository, payor: str, now: datetime) -> Iterator[str]:
+def _covered(repository: Repository, insurer: str, now: datetime) -> Iterator[str]:
     """References to the patients of whom an active coverage by this insurer is in force."""
     database, type = repository.database, "Coverage"
     repository.collection(type)
-    query = search.parse(type, [("payor", payor), ("status", "active"), ("_sort", "_id"), ("_count", str(_PAGE))])
+    query = search.parse(type, [("payor", insurer), ("status", "active"), ("_sort", "_id"), ("_count", str(_PAGE))])
     while True:
         page = search.run(database, query)
         for coverage in (parse(row.text) for row in page.rows):

@@ -4,13 +4,15 @@ A place speaks of what is in the files already. Whoever goes on from it writes f
 has taken the export over: so no file has two writers, and what one wrote behind the place is never told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from pymongo.client_session import ClientSession
+
 from adapter.errors import Busy, NotFound
-from adapter.store.documents import Document
+from adapter.store.documents import Change, Document
 from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.sync.exporting.asked import Asked
@@ -152,15 +154,20 @@ class Exports:
         export = Export.of(id, document)
         return self.put(export, replace(export, turn=uuid4().hex))
 
-    def put(self, before: Export, after: Export) -> Export:
+    def put(self, before: Export, after: Export, session: ClientSession | None = None) -> Export:
         """Remember the next state of an export. Raises Busy where another writes it, or it is not wanted any more."""
-        if not self._state.swap(_EXPORTS, before.id, {"turn": before.turn}, after.document()):
+        if not self._state.swap(_EXPORTS, before.id, {"turn": before.turn}, after.document(), session):
             raise Busy("This export was taken over or ended; nothing more was written.")
         return after
 
-    def finish(self, export: Export) -> None:
-        """Remember that all is written."""
-        self.put(export, replace(export, finished=self._clock()))
+    def finish(self, export: Export, told: Sequence[Change] = ()) -> None:
+        """Remember that all is written; in the same transaction what is told of it, so that whoever goes on does not tell it again."""
+        finished = replace(export, finished=self._clock())
+
+        def finish(session: ClientSession) -> None:
+            self.put(export, finished, session)
+
+        self._repository.commit(told, also=finish)
 
     def end(self, export: Export) -> None:
         """Forget an export, done or not: whoever writes it stops before the next piece."""

@@ -75,6 +75,25 @@ def read(root: Path, export: Export, made: Made, start: int = 0, end: int | None
     return pieces
 
 
+def around(root: Path, export: Export, made: Made, start: int, end: int) -> tuple[bytes, bytes]:
+    """What stands before and behind a part of a file, in the lines that it cuts. Raises NotFound."""
+    try:
+        file = (root / export.id / made.name).open("rb")
+    except FileNotFoundError:
+        raise _elsewhere() from None
+    with file:
+        before, at = b"", start
+        while at and b"\n" not in before:
+            step = min(_CHUNK, at)
+            at -= step
+            file.seek(at)
+            before = file.read(step) + before
+        file.seek(max(0, end - 1))
+        # The line that the part's last byte is of, from that byte on: nothing where that ends it.
+        behind = file.readline(made.bytes - end + 1)[1:]
+        return before[before.rfind(b"\n") + 1 :], behind
+
+
 def _pieces(path: Path, size: int, start: int, end: int) -> Iterator[bytes]:
     try:
         file = path.open("rb")

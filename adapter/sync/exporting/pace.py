@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from adapter.store.documents import Document
 
-PIECE, PIECE_BYTES = 1000, 4 * 2**20
+PIECE, PIECE_BYTES = 2000, 4 * 2**20
 """How many resources are looked at between two places from which an export can go on, and how much text that is, about."""
 _FIRST, _FEWEST = 100, 10
 _DAY, _LEAST = timedelta(days=1), timedelta(milliseconds=1)
@@ -47,6 +47,11 @@ class Pace:
             self._width *= 2
         size = sum(len(document["fhir"]["raw"]) for document in documents)
         self.count = max(_FEWEST, min(PIECE, PIECE_BYTES * len(documents) // size)) if size else PIECE
+
+
+def is_piece(number: int, size: int) -> bool:
+    """Whether so many resources, with so much text, are not more than is looked at between two places."""
+    return number <= PIECE and size <= PIECE_BYTES
 
 
 def _probe(left: timedelta) -> timedelta:

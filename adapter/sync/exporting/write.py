@@ -9,7 +9,7 @@ from adapter.fhir import manifest
 from adapter.fhir.resource import Raw, dumps, parse
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
-from adapter.sync.exporting import files
+from adapter.sync.exporting import account, files
 from adapter.sync.exporting.asked import SYSTEM
 from adapter.sync.exporting.cohort import cohort
 from adapter.sync.exporting.exports import Export, Exports, Step
@@ -40,7 +40,8 @@ def write_export(root: Path, work: Work, arguments: Arguments) -> None:
             selection = Selection(export.asked, step.choice, step.type, people, referred)
             export = writing.recent(writing.settled(export, selection), selection)
         written.add(manifest.ERROR, "OperationOutcome", map(_note, export.asked.notes))
-        exports.finish(replace(export, files=written.whole(export.files)))
+        export = replace(export, files=written.whole(export.files))
+        exports.finish(export, account.written(export, work.repository.clock))
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ class _Writing:
             self._write(selection, selection.taken(database, documents))
             done = min(export.done + len(documents), export.reach)
             further = replace(export, after=place and (place[0][0], place[1]), settled=place is None, done=done)
+            if further.settled:
+                # Kept together with what was changed since, which is mostly nothing.
+                return replace(further, files=self.written.whole(export.files))
             # That nothing is in a window is found out again as fast as it is kept.
-            export = self._put(export, further) if documents or further.settled else further
+            export = self._put(export, further) if documents else further
         return export
 
     def recent(self, export: Export, selection: Selection) -> Export:

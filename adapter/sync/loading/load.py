@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from adapter.errors import Invalid, NotFound, TooLarge, VersionConflict
+from adapter.errors import Forbidden, Invalid, NotFound, TooLarge, VersionConflict
 from adapter.fhir.plain import is_plain
 from adapter.fhir.resource import Raw, check_structure, resource_type
 from adapter.mapping.registry import mapping_for
@@ -202,11 +202,11 @@ def _tell(work: Import, last: Looked, progress: Progress) -> None:
 
 
 def _keep(repository: Repository, work: Import, check: Callable[[], None], looked: list[Looked]) -> None:
-    """Write a batch, and that it is; one that is too large is halved down to the resource that is."""
+    """Write a batch, and that it is; one that is too large, or may not be written, is halved down to the resource that is so."""
     check()
     try:
         work.took(_commit(repository, work, looked))
-    except TooLarge as error:
+    except (Forbidden, TooLarge) as error:
         if len(looked) == 1:
             step = work.after([(replace(looked[0], fault=error.text), BAD)], late=True)
             repository.commit([], also=partial(step.write, work.state))

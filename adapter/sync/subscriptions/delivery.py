@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from adapter import log
-from adapter.errors import CasebridgeError, Forbidden, Invalid, NotFound, RemoteError, RemoteGone, RemoteTemporary, VersionConflict
+from adapter.errors import CasebridgeError, Forbidden, Invalid, RemoteError, RemoteGone, RemoteTemporary, VersionConflict
 from adapter.fhir.resource import Raw
 from adapter.fhir.retry import RetryPolicy
 from adapter.store.documents import Change, Stored
-from adapter.store.notifications import Notification
+from adapter.store.notifications import DELETE, Notification
 from adapter.store.repository import Repository
-from adapter.store.subscriptions import TYPE, Row, Subscription, read
-from adapter.sync.subscriptions import endpoints, signature
+from adapter.store.subscriptions import TYPE, Row, Subscription, query, read
+from adapter.sync.subscriptions import endpoints, owners, signature
+from adapter.sync.subscriptions.owners import Owners, Standing
 from adapter.sync.subscriptions.subscriber import Answer, Subscriber
 
 ENDED = "Its end has passed."
@@ -36,13 +38,15 @@ _FHIR_JSON = ("Content-Type", "application/fhir+json")
 class Site:
     """How this site delivers."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     """What the secrets are derived from; see signature.site_key."""
     named: tuple[str, ...] = ()
     """The URLs under which subscribers may be, besides this machine."""
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(base=1.0, cap=300.0))
     patience: float = 15.0
     """How many seconds one request may take."""
+    owners: Owners | None = None
+    """Says how those stand to whom Subscriptions belong. Without, only the operator's own are told."""
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Turn:
         self._repository, self._site, self._row, self._course, self._may_go_on = repository, site, row, course, may_go_on
         self._secret = signature.secret(site.key, row.queue)
         self._stored: Stored
+        self._standing: Standing | None = None
 
     def take(self) -> None:
         """Have the turn. Raises VersionConflict where the Subscription is changed meanwhile: then it is looked at anew."""
@@ -85,7 +90,9 @@ class Turn:
             self._mark("off", ENDED)
             return
         try:
-            endpoints.check(asked.endpoint, payload=asked.payload, named=self._site.named)
+            if not self._owner_may(asked):
+                return
+            endpoints.check(asked.endpoint, payload=asked.payload, named=self._site.named, operators=self._row.owner is None)
             with self._connected(asked) as subscriber:
                 if asked.status == "requested":
                     self._shake_hands(asked, subscriber)
@@ -119,34 +126,61 @@ class Turn:
             if not self._may_go_on():
                 return
             self._check_unchanged()
-            self._tell(notification, asked, subscriber)
+            if not self._owner_may(asked):
+                return
+            told = owners.told(self._repository, self._standing, notification)
+            if told is not None:
+                self._write_down(notification, told, asked)
+                self._tell(notification, told, asked, subscriber)
             self._repository.notifications.drop(notification)
+            if told is None:
+                continue
             self._course.failures = 0
             if self._status != "active":
                 self._mark("active")
+
+    def _owner_may(self, asked: Subscription) -> bool:
+        """Whether whoever it belongs to may be told anything, as they stand now; it is ended where they may not be any more."""
+        owner, standing = self._row.owner, self._site.owners
+        if owner is None:
+            self._standing = owners.operator(self._repository.database)
+            return True
+        if standing is None:
+            return False
+        try:
+            self._standing = standing(owner, query(asked.criteria).type)
+        except Forbidden as error:
+            log.event("subscription.ended", level=logging.WARNING, subscription=self._row.id)
+            self._mark("off", error.text)
+            return False
+        return True
+
+    def _write_down(self, notification: Notification, told: owners.Told, asked: Subscription) -> None:
+        """Write down once, before anything is sent, whom a notification tells of what."""
+        if self._standing is None or notification.accounted:
+            return
+        moment = self._repository.clock()
+        events = [*owners.account(self._standing, self._row.id, asked.endpoint, notification, told, moment)]
+        if events:
+            self._repository.commit(events, also=partial(self._repository.notifications.account, notification))
 
     def _check_unchanged(self) -> None:
         now = self._repository.find(TYPE, self._row.id)
         if now is None or now.version != self._stored.version:
             raise VersionConflict("The Subscription was changed.")
 
-    def _tell(self, notification: Notification, asked: Subscription, subscriber: Subscriber) -> None:
+    def _tell(self, notification: Notification, told: owners.Told, asked: Subscription, subscriber: Subscriber) -> None:
         """Send a notification. Raises RemoteGone, RemoteTemporary."""
         about = f"{notification.event}/{notification.reference}/{notification.version}"
         if not asked.payload:
             _judge(self._send(subscriber, asked, "POST", "", about, b""))
-        elif notification.event == "delete":
+        elif notification.event == DELETE:
             _judge(self._send(subscriber, asked, "DELETE", notification.reference, about, b""), deletion=True)
-        elif (text := self._text(notification)) is not None:
-            _judge(self._send(subscriber, asked, "PUT", notification.reference, about, text.encode()))
-        log.event("subscription.told", level=logging.DEBUG, subscription=self._row.id, about=about)
-
-    def _text(self, notification: Notification) -> str | None:
-        try:
-            return self._repository.vread(notification.type, notification.id, notification.version).text
-        except NotFound:
+        elif told.text:
+            _judge(self._send(subscriber, asked, "PUT", notification.reference, about, told.text.encode()))
+        else:
             log.event("subscription.lost", level=logging.ERROR, subscription=self._row.id, about=notification.reference)
-            return None
+        log.event("subscription.told", level=logging.DEBUG, subscription=self._row.id, about=about)
 
     def _send(self, subscriber: Subscriber, asked: Subscription, method: str, under: str, about: str, body: bytes) -> Answer:
         # The standard parts what is signed with full stops, so there is none in an id.

@@ -1,4 +1,5 @@
-"""Where notifications may be sent: to this machine, and to what the site names. Nobody can make this server ask another address (SSRF)."""
+"""Where notifications may be sent: to what the site names, and the operator's own to this machine. Nobody can make this server ask another
+address (SSRF)."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ _PORTS = {"http": 80, "https": 443}
 _ELEMENT = ("Subscription.channel.endpoint",)
 
 
-def check(endpoint: str, *, payload: bool, named: Sequence[str]) -> None:
+def check(endpoint: str, *, payload: bool, named: Sequence[str], operators: bool = True) -> None:
     """Raise Invalid unless this is an address that notifications can be sent to, Forbidden unless they may be.
 
-    Allowed are loopback and what begins with one of the URLs in `named`; beyond loopback, only by https.
+    Allowed is what begins with one of the URLs in `named`; and for what is the operator's own (`operators`) loopback, where others could
+    reach what listens to this machine alone. Beyond loopback it is by https only.
     """
     if not _URL.fullmatch(endpoint) or not _has_port(endpoint):
         raise Invalid("An endpoint is an http(s) URL of ASCII characters, without user, password and fragment.", expression=_ELEMENT)
@@ -27,13 +29,14 @@ def check(endpoint: str, *, payload: bool, named: Sequence[str]) -> None:
         raise Invalid("The path of an endpoint has no steps . and ..", expression=_ELEMENT)
     if payload and parts.query:
         raise Invalid("An endpoint that gets resources is the base of a FHIR service, which has no query.", expression=_ELEMENT)
-    if is_loopback(parts.hostname or ""):
+    here = is_loopback(parts.hostname or "")
+    if here and operators:
         return
-    if parts.scheme != "https":
+    if parts.scheme != "https" and not here:
         raise Forbidden("Beyond this machine notifications are sent by https only.", expression=_ELEMENT)
     if not any(_begins(endpoint, prefix) for prefix in named):
-        text = "Notifications are sent to this machine only, and to the addresses that CASEBRIDGE_SUBSCRIBERS names; this is none of them."
-        raise Forbidden(text, expression=_ELEMENT)
+        whither = "to this machine only, and to the addresses" if operators else "only to the addresses"
+        raise Forbidden(f"Notifications are sent {whither} that CASEBRIDGE_SUBSCRIBERS names; this is none of them.", expression=_ELEMENT)
 
 
 def _has_port(url: str) -> bool:

@@ -17,6 +17,7 @@ from adapter.store.state import State
 from adapter.store.subscriptions import TYPE, Row
 from adapter.sync.lease import Lease, hold
 from adapter.sync.subscriptions.delivery import Course, Site, Turn
+from adapter.sync.subscriptions.owners import Owners
 from adapter.sync.subscriptions.signature import site_key
 
 # A remote's name has no capital, so no sync has this lease.
@@ -27,10 +28,10 @@ POLL_SECONDS = 1.0
 _THREADS = 64
 
 
-def site(settings: Settings) -> Site:
-    """How this site delivers. Raises Invalid for a key that cannot be used."""
+def site(settings: Settings, owners: Owners | None = None) -> Site:
+    """How this site delivers; `owners` says how those stand to whom Subscriptions belong. Raises Invalid for a key that cannot be used."""
     cap = settings.retry_seconds
-    return Site(site_key(settings), settings.subscribers, RetryPolicy(base=min(1.0, cap), cap=cap))
+    return Site(site_key(settings), settings.subscribers, RetryPolicy(base=min(1.0, cap), cap=cap), owners=owners)
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def test_an_export_that_is_killed_while_others_write_holds_what_was_there_throug
     exports = Exports(repository)
     export = exports.begin(Asked(SYSTEM, "https://x.example/fhir/$export"))
     left = []
-    with writing(repository, kept) as others:
+    # The account of accesses is not changed by anybody.
+    with writing(repository, [each for each in kept if each[0] != "AuditEvent"]) as others:
         for _ in range(KILLS):
             export = kill(exports, export, environment, chance.randint(10, len(kept) // KILLS), chance)
             left.append((export.turn, export.done, export.finished))

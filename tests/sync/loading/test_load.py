@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from adapter.audit.event import Asker, audit_event
 from adapter.errors import Busy
 from adapter.store.repository import Repository
 from adapter.store.state import State
@@ -232,6 +233,15 @@ def test_what_came_before_the_stop_counts_as_come(repository, tmp_path, small_ba
     report = load(repository, [tmp_path / "a.ndjson"])
     assert [(bad.place.line, "came before" in bad.reason) for bad in report.bad] == [(12, True)]
     assert (report.created, report.unchanged) == ({"Patient": 20}, {"Patient": 1})
+
+
+def test_an_entry_of_the_account_that_would_be_changed_is_told_and_keeps_nothing_else_out(repository, tmp_path):
+    event = {**audit_event("read", Asker("north"), "2026-03-02T09:00:00Z"), "id": "e"}
+    load(repository, [ndjson(tmp_path / "a.ndjson", event)])
+    report = load(repository, [ndjson(tmp_path / "b.ndjson", *patients(1, 2), {**event, "outcome": "8"}, *patients(3))])
+    assert [(bad.place.line, "neither changed nor deleted" in bad.reason) for bad in report.bad] == [(3, True)]
+    assert report.created == {"Patient": 3}
+    assert repository.read("AuditEvent", "e").raw["outcome"] == "0"
 
 
 def test_nothing_is_written_after_a_batch_that_could_not_be(repository, tmp_path, small_batches, monkeypatch):

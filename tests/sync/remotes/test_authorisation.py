@@ -17,7 +17,7 @@ from adapter.fhir.auth import auth_from
 from adapter.fhir.client import FhirClient
 from adapter.fhir.keys import ALGORITHMS, Keys, keys_named
 from adapter.fhir.retry import RetryPolicy
-from adapter.fhir.smart import OAUTH_URIS
+from adapter.fhir.scopes import OAUTH_URIS
 from adapter.fhir.tls import Transport
 from adapter.store.documents import Change
 from tests.sync.authorisation import CLIENT, SECRET, Authorisation, basic_of, guarded_hospital
