@@ -12,6 +12,8 @@ from adapter.errors import Invalid
 
 KINDS = ("models", "instruments", "templates", "policies", "groupings")
 """The folders of data files."""
+# A site's folder has its policies of who sees what, too (adapter.access.policy).
+_BESIDE = frozenset({"access"})
 
 _CONTENT: Mapping[tuple[str, str], type[Struct]] = {
     ("models", ""): model.Model,
@@ -40,7 +42,11 @@ def everything() -> Iterator[Checked]:
     site = care_folder()
     if site is not None and not site.is_dir():
         yield Checked("", str(site), "CASEBRIDGE_CARE names no folder.")
-    strange = sorted(entry.name for entry in site.iterdir() if entry.is_dir() and entry.name not in KINDS) if site and site.is_dir() else []
+    strange = (
+        sorted(entry.name for entry in site.iterdir() if entry.is_dir() and entry.name not in _BESIDE.union(KINDS))
+        if site and site.is_dir()
+        else []
+    )
     for name in strange:
         yield Checked(name, "", f"A folder of care knowledge is one of {', '.join(KINDS)}.")
     for kind in KINDS:

@@ -100,7 +100,7 @@ def _room(desk: Desk, manager: str, reference: str, fields: Fields, reason: str 
     """V-01. Raises NotNow where the caseload is full, naming who has room; Forbidden for an override by one who may not."""
     limit = _limit(desk.repository, manager)
     needed = rules(models(fields, desk.now())).places
-    if places(open_cases(desk.repository, manager), desk.now(), but=reference) + needed <= limit:
+    if places(open_cases(desk.repository.whole, manager), desk.now(), but=reference) + needed <= limit:
         return
     if reason and desk.actor.supervisor:
         return
@@ -122,7 +122,7 @@ def with_room(desk: Desk, needed: Fraction | int = 1, tier: str | None = None) -
         if stored.deleted or not stored.record.get("discipline"):
             continue
         who = f"Practitioner/{stored.id}"
-        left = stored.record.get("caseload_limit", STANDARD_CASELOAD) - places(open_cases(desk.repository, who), at)
+        left = stored.record.get("caseload_limit", STANDARD_CASELOAD) - places(open_cases(desk.repository.whole, who), at)
         if left >= needed:
             free.append((tier == "complex" and not _certified(desk.repository, stored.id, at), -left, who))
     return [who for *_, who in sorted(free)[:10]]

@@ -8,6 +8,7 @@ from adapter.clock import Clock, instant
 from adapter.config import SYNTHETIC_TAG
 from adapter.errors import Invalid, VersionConflict
 from adapter.fhir.resource import has_tag
+from adapter.store.reads import noted
 from adapter.store.repository import Repository
 
 SUPERVISORS = frozenset({"supervisor", "director"})
@@ -64,13 +65,14 @@ def actor(repository: Repository, reference: str) -> Actor:
 
 
 def settled(decide: Callable[[], _Made]) -> _Made:
-    """What `decide` returns: it reads, decides and writes, and is asked again where another wrote in between.
+    """What `decide` returns: it reads, decides and writes, and is asked again where another wrote in between what it read.
 
     Raises VersionConflict where that happens too often.
     """
     for left in range(_TRIES - 1, -1, -1):
         try:
-            return decide()
+            with noted():
+                return decide()
         except VersionConflict:
             if not left:
                 raise

@@ -148,11 +148,11 @@ def _first_free(desk: Desk, actors: Iterable[str]) -> dict[str, datetime | None]
     """The start of the first free slot of each actor that has a schedule; None for one whose slots are all taken or past."""
     of: dict[str, list[str]] = {}
     wanted = sorted(set(filter(None, actors)))
-    for stored in desk.repository.scan("Schedule", {KEY: {"$in": wanted}}) if wanted else ():
+    for stored in desk.repository.whole.scan("Schedule", {KEY: {"$in": wanted}}) if wanted else ():
         if not stored.deleted:
             of[stored.reference] = [each["reference"] for each in stored.raw.get("actor", ()) if "reference" in each]
     found: dict[str, datetime | None] = {actor: None for actors in of.values() for actor in actors}
-    for stored in desk.repository.scan("Slot", {KEY: {"$in": sorted(of)}}) if of else ():
+    for stored in desk.repository.whole.scan("Slot", {KEY: {"$in": sorted(of)}}) if of else ():
         start = span(stored.raw.get("start")) if not stored.deleted and stored.raw.get("status") == "free" else None
         if start is None or start[0] < desk.clock():
             continue

@@ -31,11 +31,15 @@ def provenance(
     """Who made these versions (reference, number), when and why.
 
     `activity` is a code of ours (CodeSystem activity), such as a transition's id or `handover`, beside HL7's of the `operation`: create,
-    update, delete. `sources` are what it was made from. `on_behalf_of` is for whom the agent acted.
+    update, delete. `sources` are what it was made from. `on_behalf_of` is for whom the agent acted. `who` is a reference, or the name of an
+    operator, of whom there is no resource.
     """
     coding = [{"system": _OPERATION, "code": _CODE_OF[operation]}]
     own = [{"system": f"{CS}/activity", "code": activity}] if activity else []
-    agent: Raw = {"type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]}, "who": {"reference": who}}
+    agent: Raw = {
+        "type": {"coding": [{"system": _PARTICIPANT, "code": "author"}]},
+        "who": {"reference": who} if "/" in who else {"display": who},
+    }
     raw: Raw = {
         "resourceType": "Provenance",
         "target": [{"reference": f"{reference}/_history/{version}"} for reference, version in targets],

@@ -91,10 +91,12 @@ def _people(repository: Repository, type: str, id: str) -> Iterable[Stored]:
 def facts_of(desk: Desk, case: str, fields: Fields, manager: str | None = None) -> Facts:
     """The facts about a case; the caseload is that of `manager`, else of the case's own."""
     who = manager or fields.get("case_manager")
-    load = places(open_cases(desk.repository, who), desk.now(), but=case) if who else 0
+    load = places(open_cases(desk.repository.whole, who), desk.now(), but=case) if who else 0
     siblings = {reference: other for reference, other in open_cases(desk.repository, fields["client"]).items() if reference != case}
-    groups = _groups(desk.repository, fields["client"])
-    known = replace(facts_about(desk, case, fields), open_cases=load, siblings=siblings, groups=groups)
+    about = facts_about(desk, case, fields)
+    # A group has other members too, so who sees the client need not see it; of a client who is not seen nothing is told by it.
+    groups = _groups(desk.repository.whole, fields["client"]) if about.of("client") else frozenset()
+    known = replace(about, open_cases=load, siblings=siblings, groups=groups)
     return replace(known, paid=paid(desk.repository, fields)) if fields.get("step") == "outcome_evaluation" else known
 
 

@@ -58,7 +58,7 @@ def _by_fhir(repository: Repository, raw: Raw, organization: str | None) -> bool
     addresses = {*_addresses(repository, raw)}
     if organization and (stored := repository.find(*organization.split("/"))) and not stored.deleted:
         addresses |= {*_addresses(repository, stored.raw)}
-    return bool(addresses) and any(remote.get("url") in addresses for _, remote in State(repository.database).all("remotes"))
+    return bool(addresses) and any(remote.get("url") in addresses for _, remote in State(repository.whole.database).all("remotes"))
 
 
 def _addresses(repository: Repository, raw: Raw) -> Iterator[str]:

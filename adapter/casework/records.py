@@ -26,6 +26,7 @@ from adapter.ig.package import published
 from adapter.mapping.claims import claimed
 from adapter.mapping.derived import derived, is_derived, unfounded
 from adapter.mapping.registry import faces, mappings_of
+from adapter.store import reads
 from adapter.store.claims import Turn, pass_on, turn
 from adapter.store.documents import Change, Stored
 from adapter.store.filters import KEY
@@ -306,8 +307,9 @@ def write(
 ) -> None:
     """Commit these changes with a Provenance of the actor's for what is not derived, using the turns that they were decided under.
 
-    Raises VersionConflict where somebody wrote since the turns or versions were read.
+    Raises VersionConflict where somebody wrote since the turns or versions were read, or since what is changed was first looked at.
     """
+    reads.check(wanted)
     who = desk.actor
     proof = proven(desk.repository, wanted, who.reference, desk.now(), activity=activity, reason=reason, on_behalf_of=who.on_behalf_of)
 
@@ -316,6 +318,7 @@ def write(
             pass_on(desk.repository.database, each, session)
 
     desk.repository.commit([*wanted, *proof], also=use)
+    reads.forget()
 
 
 def proven(

@@ -139,8 +139,8 @@ def _booking(service: Kept, place: int, span: Span, minutes: int) -> Effect:
 
 
 def _busy(desk: Desk, client: str) -> list[Span]:
-    """When the client has appointments already."""
-    found = desk.repository.scan("Appointment", {KEY: client, "concept": "appointment"})
+    """When the client has appointments already, also such as others share of whom nothing is seen."""
+    found = desk.repository.whole.scan("Appointment", {KEY: client, "concept": "appointment"})
     taken = [stored.record for stored in found if not stored.deleted and stored.record["status"] not in _FREE and "start" in stored.record]
     return [(moment(item["start"]), _end(item)) for item in taken]
 

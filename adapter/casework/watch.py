@@ -205,9 +205,11 @@ class Watch:
         """A booked appointment of ours that passed without an arrival was missed (P-11); another system says that of its own."""
         for reference, appointment in ground.facts.of("appointment").items():
             found = self._repository.find("Appointment", reference.partition("/")[2]) if passed(ground, appointment) else None
-            if found and found.born is None and "start" in appointment and ground.recent(day(appointment["start"])):
+            # As it is now: what the facts say of it is older.
+            now = found.record | found.local if found and found.born is None and not found.deleted else {}
+            if found and "start" in now and passed(ground, now) and ground.recent(day(now["start"])):
                 try:
-                    put(desk, "appointment", found.id, appointment | {"status": "noshow"}, expect=found.version, activity="reconcile")
+                    put(desk, "appointment", found.id, now | {"status": "noshow"}, expect=found.version, activity="reconcile")
                 except StaleRecord:
                     continue  # somebody has just said what became of it, which is looked at next
                 except CasebridgeError as error:

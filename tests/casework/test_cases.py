@@ -6,7 +6,7 @@ import pytest
 
 from adapter.casework import cases
 from adapter.casework.desk import actor
-from adapter.casework.records import put, read
+from adapter.casework.records import put, read, save
 from adapter.errors import Forbidden, Invalid, NotNow, NotResponsible, RuleViolated, StaleRecord
 from adapter.store.documents import Change
 from tests.casework.conftest import BOSS, DANA, SAM, case, person
@@ -132,6 +132,27 @@ def test_a_case_that_is_cancelled_takes_its_plan_and_appointments_with_it(desk, 
     assert targets == {f"{opened.reference}/_history/2", "CarePlan/p/_history/2", "Appointment/next/_history/2"}
     [event] = [stored.raw for stored in desk.repository.scan("AuditEvent") if stored.raw["subtype"][0]["code"] == "TR-22"]
     assert event["entity"][0]["what"] == {"reference": opened.reference}
+
+
+def test_what_ends_with_a_case_is_not_written_over_what_another_wrote_meanwhile(desk, time, monkeypatch):
+    """TR-22, S-05"""
+    opened = cases.open_case(desk, case())
+    booked = {"client": "Patient/alma", "case": opened.reference, "status": "booked", "client_attendance": "accepted"}
+    booked |= {"start": "2099-03-05T09:00:00Z", "end": "2099-03-05T10:00:00Z"}
+    put(desk, "appointment", "a1", booked)
+    pulled = [lambda: save(desk.repository, "appointment", "a1", booked | {"comment": "Kanarifugl"})]
+    follow = cases.consequences
+
+    def slowly(*arguments):
+        found = follow(*arguments)
+        if pulled:
+            pulled.pop()()
+        return found
+
+    monkeypatch.setattr(cases, "consequences", slowly)
+    cases.transit(desk, opened.id, "TR-22", reason="moved away")
+    kept = read(desk.repository, "appointment", "a1").fields
+    assert (kept["status"], kept["comment"]) == ("cancelled", "Kanarifugl")
 
 
 def test_a_case_that_is_over_is_given_to_nobody(desk):

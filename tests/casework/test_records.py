@@ -140,3 +140,53 @@ def test_a_write_between_the_look_at_the_version_and_the_commit_is_not_written_o
     with pytest.raises(StaleRecord):
         put(at_work, "task", task.id, {"status": "rejected", "intent": "order"}, expect=task.version)
     assert read(repository, "task", task.id).fields["status"] == "accepted"
+
+
+def once(act, of):
+    """`of`, with `act` done before the first call."""
+    left = [act]
+
+    def function(*arguments, **options):
+        if left:
+            left.pop()()
+        return of(*arguments, **options)
+
+    return function
+
+
+def test_what_another_writes_after_it_was_read_to_decide_is_not_written_over(desk):
+    """S-05"""
+    opened = open_case(desk, case())
+    goal = {"client": "Patient/alma", "case": opened.reference, "lifecycle": "active", "description": "Kanarifugl"}
+    put(desk, "goal", "g", goal)
+
+    def decide():
+        fields = read(desk.repository, "goal", "g").fields
+        pulled()
+        return [("goal", "Goal/g", fields | {"lifecycle": "on_hold"})]
+
+    pulled = once(lambda: save(desk.repository, "goal", "g", goal | {"description": "Kanarifugl, as the hospital says"}), lambda: None)
+    records.put_together(desk, opened.reference, decide, activity="paused")
+    kept = read(desk.repository, "goal", "g")
+    assert (kept.fields["lifecycle"], kept.fields["description"], kept.version) == ("on_hold", "Kanarifugl, as the hospital says", 3)
+
+
+def test_what_follows_from_a_record_is_not_written_over_what_another_wrote_meanwhile(desk, monkeypatch):
+    """S-05, P-17"""
+    opened = open_case(desk, case())
+    goal = {"client": "Patient/alma", "lifecycle": "active", "description": "Kanarifugl"}
+    put(desk, "goal", "g", goal)
+    follows = records._follows
+
+    def slowly(*arguments):
+        found = follows(*arguments)
+        pulled()
+        return found
+
+    pulled = once(lambda: save(desk.repository, "goal", "g", goal | {"description": "Kanarifugl, as the hospital says"}), lambda: None)
+    monkeypatch.setattr(records, "_follows", slowly)
+    contact = {"client": "Patient/alma", "case": opened.reference, "type": "call", "source": "client", "status": "completed"}
+    reviews = [{"goal": "Goal/g", "achievement": "improving"}]
+    put(desk, "follow_up", "f", contact | {"occurred_at": "2026-03-02T08:00:00Z", "goal_reviews": reviews})
+    kept = read(desk.repository, "goal", "g")
+    assert (kept.fields["achievement"], kept.fields["description"]) == ("improving", "Kanarifugl, as the hospital says")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from adapter.cases.reactions import passed
 from adapter.casework.facts import records_of
 from adapter.casework.records import put_together, read, save
 from adapter.casework.watch import OVERLAP, WATCHER, Watch
@@ -137,6 +138,25 @@ def test_a_booked_appointment_that_passed_without_an_arrival_was_missed(desk, sh
     task = tasks(desk.repository)["missed-appointment"]
     assert (task["focus"], task["due"]) == ("Appointment/a1", "2026-03-09")
     assert watch.look().tasks == 0
+
+
+def test_what_is_said_of_an_appointment_while_it_is_looked_at_is_not_written_over(desk, shelf, watch, case, time, monkeypatch):
+    """P-11, S-05"""
+    booked = {"status": "booked", "client_attendance": "accepted", "start": "2026-03-05T09:00:00Z", "end": "2026-03-05T10:00:00Z"}
+    shelf.of("appointment", "Appointment", "a1", "alma", **booked)
+    time.forward(days=4)
+    pulled = [lambda: shelf.of("appointment", "Appointment", "a1", "alma", **booked | {"status": "fulfilled", "comment": "Kanarifugl"})]
+
+    def slowly(*arguments):
+        found = passed(*arguments)
+        if pulled:
+            pulled.pop()()
+        return found
+
+    monkeypatch.setattr("adapter.casework.watch.passed", slowly)
+    watch.look()
+    kept = read(desk.repository, "appointment", "a1").fields
+    assert (kept["status"], kept["comment"]) == ("fulfilled", "Kanarifugl")
 
 
 def test_another_system_s_appointment_is_asked_about_and_left_as_it_is(desk, watch, case, time):
