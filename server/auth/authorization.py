@@ -18,14 +18,14 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from adapter.clock import Clock
 from adapter.fhir.scopes import narrowed
 from adapter.store.documents import Document
+from server.audit.access import known, says, tells, tried
 from server.auth.assertion import Assertions
 from server.auth.clients import Client
 from server.auth.identity import Issuer
 from server.auth.principal import Principal
 from server.auth.public_keys import Fetch, Published
 from server.auth.registers import Registers
-from server.auth.roles import role
-from server.auth.tokens import ACCESS, ACCESS_SECONDS, REFRESH, REFRESHING, Token, Tokens, hashed, new_secret
+from server.auth.tokens import ACCESS, ACCESS_SECONDS, REFRESH, REFRESHING, Token, hashed, new_secret
 from server.auth.users import User
 
 PROOFS = ["private_key_jwt", "none"]
@@ -81,7 +81,10 @@ class AuthorizationServer(Flasks):  # type: ignore[misc]
         self.register_endpoint(_Introspection)
 
     def query_client(self, id: str) -> Client | None:
-        return self.clients.find(id)
+        found = self.clients.find(id)
+        if found:
+            tried(client=found.id)
+        return found
 
     def _made(self, grant_type: str, client: Client, user: Principal | None = None, scope: str | None = None, **_: Any) -> Document:
         """The answer of the token endpoint. For a person `user` is what they consented to, and `scope` no more than that."""
@@ -92,10 +95,12 @@ class AuthorizationServer(Flasks):  # type: ignore[misc]
                 raise InvalidScopeError(
                     description="Nothing that was asked for is granted: ask for scopes that the client is registered for."
                 )
-            principal = Principal(client.id, client.role_name, allowed, organisation=client.organisation, purpose=client.purpose)
+            principal = Principal(
+                client.id, client.role_name, allowed, organisation=client.organisation, purpose=client.purpose, rate=client.rate
+            )
         else:
             family = flask.g.family
-            principal = replace(user, scope=narrowed(scope or user.scope, user.scope))
+            principal = replace(user, scope=narrowed(scope or user.scope, user.scope), rate=client.rate)
         made = {"access_token": self.tokens.issue(principal, family=family), "token_type": "Bearer", "expires_in": ACCESS_SECONDS}
         lives = next((REFRESH[word] for word in REFRESH if user and word in user.scope.split()), None)
         if user and lives:
@@ -104,6 +109,7 @@ class AuthorizationServer(Flasks):  # type: ignore[misc]
             # While this was made, and before these tokens were kept: so they were not among those that were ended.
             self.tokens.revoke(family=family)
             raise InvalidGrantError(description="The client or the person is not let in any more.")
+        known(principal)
         return {**made, "scope": principal.scope, **self._context(principal, grant_type)}
 
     def _ended(self, principal: Principal, family: str) -> bool:
@@ -112,6 +118,7 @@ class AuthorizationServer(Flasks):  # type: ignore[misc]
         return bool(gone) or self.tokens.ended(family)
 
     def _context(self, principal: Principal, grant_type: str) -> Document:
+        _tells_patient(principal)
         told = {"patient": principal.patient, "encounter": principal.encounter}
         if grant_type == _ByCode.GRANT_TYPE and "openid" in principal.scope.split():
             told["id_token"] = self.issuer.id_token(principal, _address(), flask.g.get("nonce"))
@@ -210,30 +217,51 @@ class _Again(grants.RefreshTokenGrant):  # type: ignore[misc]
         """Nothing: it was used before the new one was made."""
 
 
-class _Revocation(RevocationEndpoint):  # type: ignore[misc]
-    CLIENT_AUTH_METHODS = PROOFS
+class _AboutTokens:
+    """Who asks about a token, and whose it is, is in the account."""
+
+    server: AuthorizationServer
+
+    def authenticate_endpoint_client(self, request: OAuth2Request) -> Client:
+        client: Client = super().authenticate_endpoint_client(request)  # type: ignore[misc]
+        known(Principal(client.id, client.role_name, organisation=client.organisation, purpose=client.purpose))
+        return client
 
     def query_token(self, secret: str, hint: str | None) -> Token | None:
-        return _found(self.server.tokens, secret, hint)
+        kinds = (REFRESHING, ACCESS) if hint == "refresh_token" else (ACCESS, REFRESHING)
+        found = next((token for kind in kinds if (token := self.server.tokens.find(secret, kind))), None)
+        whose = {"token_client": found.principal.client, "token_user": found.principal.user} if found else {}
+        says(token=found.kind if found else "unknown", **whose)
+        return found
+
+
+class _Revocation(_AboutTokens, RevocationEndpoint):  # type: ignore[misc]
+    CLIENT_AUTH_METHODS = PROOFS
 
     def revoke_token(self, token: Token, request: OAuth2Request) -> None:  # noqa: ARG002 - Authlib's arguments
         self.server.tokens.drop(token)
 
 
-class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+class _Introspection(_AboutTokens, IntrospectionEndpoint):  # type: ignore[misc]
     """For the client that has a token, and for an administrator's."""
 
     CLIENT_AUTH_METHODS = PROOFS[:1]
 
     def query_token(self, secret: str, hint: str | None) -> Token | None:
-        found = _found(self.server.tokens, secret, hint)
+        found = super().query_token(secret, hint)
         return None if found and found.used else found
+
+    def create_introspection_payload(self, token: Token | None) -> Document:
+        payload: Document = super().create_introspection_payload(token)
+        says(active=str(payload["active"]).lower())
+        return payload
 
     def check_permission(self, token: Token, client: Client, request: OAuth2Request) -> bool:  # noqa: ARG002 - Authlib's arguments
         return token.check_client(client) or client.role_name == "administrator"
 
     def introspect_token(self, token: Token) -> Document:
         asks = token.principal
+        _tells_patient(asks)
         told = {
             "active": True,
             "scope": asks.scope,
@@ -249,14 +277,10 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
         return {name: value for name, value in told.items() if value is not None}
 
 
-def _found(tokens: Tokens, secret: str, hint: str | None) -> Token | None:
-    kinds = (REFRESHING, ACCESS) if hint == "refresh_token" else (ACCESS, REFRESHING)
-    return next((found for kind in kinds if (found := tokens.find(secret, kind))), None)
-
-
-def person_scope(client: Client, user: User, asked: str) -> str:
-    """Of what an app asks for, what it may have when this person uses it."""
-    return narrowed(client.get_allowed_scope(asked) or "", role(user.role_name).ceiling)
+def _tells_patient(principal: Principal) -> None:
+    """Account for the id of the patient for whom an app was started, which the answer has."""
+    if principal.patient:
+        tells([f"Patient/{principal.patient}"])
 
 
 def _address() -> str:

@@ -1,23 +1,21 @@
 """The programs that may ask: services of an organisation, and apps that people use. Registered once, by an administrator."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from adapter.clock import Clock
-from adapter.errors import CasebridgeError, Conflict, Invalid, NotFound
+from adapter.errors import CasebridgeError, Invalid
 from adapter.fhir.scopes import narrowed, scopes
-from adapter.store.documents import Document
 from server.auth.grant import check_queries
 from server.auth.public_keys import check_set
+from server.auth.register import Register
 from server.auth.roles import role
-from server.auth.tokens import Tokens
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}").fullmatch
 _LOCAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}").fullmatch
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_FASTEST = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,8 @@ class Client:
     redirects: tuple[str, ...] = ()
     launch_url: str | None = None
     """Where an app is started from here."""
+    rate: float | None = None
+    """How many requests a second it may send; an app, for each person."""
     disabled: bool = False
 
     @property
@@ -76,47 +76,30 @@ class Client:
         return grant_type in (("authorization_code", "refresh_token") if self.app else ("client_credentials",))
 
 
-class Clients:
+class Clients(Register[Client]):
     """The register of clients."""
 
-    def __init__(self, tokens: Tokens, clock: Clock) -> None:
-        self._tokens, self._state, self._clock = tokens, tokens.state, clock
-
-    def find(self, id: str) -> Client | None:
-        """The client, None where it is not registered or is disabled."""
-        held = self._state.get("clients", id)
-        return None if held is None or held["disabled"] else _read(id, held)
-
-    def all(self) -> Iterator[Client]:
-        """All of them, disabled ones too, by id."""
-        for id, held in self._state.all("clients"):
-            yield _read(id, held)
+    kind = "clients"
+    key = "id"
+    of = Client
 
     def add(self, client: Client) -> None:
         """Register a client. Raises Invalid, and Conflict for an id that is taken."""
-        check(client)
-        if not self._state.add("clients", client.id, {**_document(client), "made": self._clock()}):
-            raise Conflict("There is a client of this id; a disabled one keeps its id for the record.")
-
-    def disable(self, id: str) -> None:
-        """Let a client in no more: its tokens end at once. Raises NotFound."""
-        self._change(id, disabled=True)
-        self._tokens.revoke(client=id)
+        self._add(client)
 
     def rotate(self, id: str, *, jwks: dict[str, Any] | None = None, jwks_url: str | None = None) -> None:
         """Replace the keys of a client; the tokens that it has stay good for their minutes. Raises NotFound, Invalid."""
         self._change(id, jwks=jwks, jwks_url=jwks_url)
 
-    def _change(self, id: str, **values: Any) -> None:
-        """Change what is kept, and nothing that another changed meanwhile."""
-        while True:
-            held = self._state.get("clients", id)
-            if held is None:
-                raise NotFound("There is no client of this id: `casebridge client list` shows those that there are.")
-            changed = replace(_read(id, held), **values)
-            check(changed)
-            if self._state.swap("clients", id, held, {**held, **_document(changed)}):
-                return
+    def set_rate(self, id: str, rate: float | None) -> None:
+        """How often a client may ask, None for as all; it counts from its next token on. Raises NotFound, Invalid."""
+        self._change(id, rate=rate)
+
+    def _check(self, entry: Client) -> None:
+        check(entry)
+
+    def _end(self, name: str) -> None:
+        self._tokens.revoke(client=name)
 
 
 def check(client: Client) -> None:
@@ -138,6 +121,8 @@ def check(client: Client) -> None:
         example = "user/*.rs launch openid fhirUser" if client.app else "system/*.rs"
         raise Invalid(f"The scopes of {'an app' if client.app else 'a service'} are such as {example}, with spaces between.")
     check_queries(client.scope)
+    if client.rate is not None and not 0 < client.rate <= _FASTEST:
+        raise Invalid(f"The rate of a client is in requests a second, greater than 0 and at most {_FASTEST}.")
     if not client.app and not client.proves:
         raise Invalid("A service proves who it is by keys: give its key set, as a file or a URL.")
 
@@ -148,17 +133,16 @@ def check_reference(reference: str, *types: str) -> None:
         raise Invalid(f"It is written like {types[0]}/id.")
 
 
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+def secure(url: str) -> bool:
+    """Whether nobody on the way can listen to what is sent to an address; what is none is not secure."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     clear = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if not parts.hostname or parts.fragment or parts.username or not (parts.scheme == "https" or clear):
+    return bool(parts.hostname) and not parts.fragment and not parts.username and (parts.scheme == "https" or clear)
+
+
+def _check_url(url: str) -> None:
+    if not secure(url):
         raise Invalid("The addresses of a client begin with https:// (on this machine with http://) and have no fragment.")
-
-
-def _document(client: Client) -> Document:
-    return {name: [*value] if isinstance(value, tuple) else value for name, value in vars(client).items() if name != "id"}
-
-
-def _read(id: str, held: Document) -> Client:
-    known = {name: value for name, value in held.items() if name in Client.__dataclass_fields__}
-    return Client(**{**known, "id": id, "redirects": tuple(held["redirects"])})

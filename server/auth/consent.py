@@ -15,12 +15,13 @@ from adapter.fhir.scopes import Scope, scopes
 from adapter.store import search
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
-from server.auth.authorization import AuthorizationServer, Consent, person_scope
+from server.audit.access import looks_for
+from server.auth.authorization import AuthorizationServer, Consent
 from server.auth.grant import Grant
 from server.auth.roles import role
 from server.auth.sessions import Session, Sessions, check_form
 from server.auth.tokens import hashed, new_secret
-from server.auth.users import User
+from server.auth.users import User, person_scope
 from server.console.names import Names
 
 _LAUNCH_LIVES = timedelta(minutes=5)
@@ -168,6 +169,7 @@ class Apps:
 
     def _people(self, asked: _Asked, text: str) -> list[tuple[str, str]]:
         """Ids and names of patients whose name begins like this."""
+        looks_for(flask.request.path, q=text)
         _check_reads(asked.session.user)
         if not text.strip():
             return []

@@ -25,6 +25,7 @@ OWN = ""
 """The type that the operation is asked on."""
 
 OPERATIONS = {
+    "$disclosures": ("AuditEvent", "rs"),
     "$everything": (OWN, "r"),
     "$expand": (OWN, "r"),
     "$extract": (OWN, "r"),
@@ -36,7 +37,9 @@ OPERATIONS = {
     "$translate": (OWN, "r"),
     "$validate": (OWN, "r"),
     # They look at whatever concerns a case or a person.
+    "$bulk-member-match": (ANY, "rs"),
     "$case-trace": (ANY, "rs"),
+    "$davinci-data-export": (ANY, "rs"),
     "$evaluate-measure": (ANY, "rs"),
     "$export": (ANY, "rs"),
     # It is found by none but who asked for it, who may have narrower tokens too.
@@ -44,6 +47,7 @@ OPERATIONS = {
     "export-file": (ANY, "rs"),
     "export-status": (ANY, "rs"),
     "$member-match": (ANY, "rs"),
+    "$payer-packet": (ANY, "rs"),
     "$populate": (ANY, "rs"),
 }
 """Type and letters. What is not listed changes things in more than one type, and needs all."""

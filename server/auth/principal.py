@@ -25,6 +25,8 @@ class Principal:
     encounter: str | None = None
     purpose: str | None = None
     """A code of http://terminology.hl7.org/CodeSystem/v3-ActReason, such as HPAYMT."""
+    rate: float | None = None
+    """How many requests a second it may send, where that is not what all may."""
 
     @property
     def name(self) -> str:
@@ -49,13 +51,18 @@ class Principal:
     def viewer(self) -> Viewer:
         """Who it is to the rules of who sees what: adapter/access."""
         references = frozenset(filter(None, (self.organisation, self.fhir_user)))
-        return Viewer(self.role_name, references, self.purpose or self.role.purpose, self.organisation)
+        return Viewer(self.role_name, references, self.purpose or self.role.purpose, self.organisation, name=self.name)
 
     def document(self) -> Document:
         """As it is kept with a token."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
+    @property
+    def owner(self) -> Document:
+        """As it is kept with what belongs to it alone, its Subscriptions."""
+        return {"name": self.name, **self.document()}
+
     @staticmethod
     def read(document: Document) -> "Principal":
-        """From what is kept with a token."""
+        """From what is kept with a token, or with a Subscription."""
         return Principal(**{name: value for name, value in document.items() if name in Principal.__dataclass_fields__})

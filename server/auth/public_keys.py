@@ -42,9 +42,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-def key_for(jwk: Jwk, algorithm: str) -> RSAKey | ECKey | None:
-    """The key with which signatures of this algorithm are verified; None for a key that makes none."""
-    known = ALGORITHMS.get(algorithm)
+def key_for(jwk: Jwk, algorithm: str, taken: Mapping[str, Algorithm] = ALGORITHMS) -> RSAKey | ECKey | None:
+    """The key with which signatures of this algorithm are verified; None for a key that makes none, and an algorithm that is not taken."""
+    known = taken.get(algorithm)
     if known is None or jwk.get("kty") != known.kty or jwk.get("crv") != known.crv or jwk.get("alg", algorithm) != algorithm:
         return None
     try:

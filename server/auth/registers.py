@@ -16,6 +16,10 @@ class Registers:
     clients: Clients
     users: Users
 
+    def known(self) -> bool:
+        """Whether there is anybody who is let in."""
+        return any(not each.disabled for register in (self.users, self.clients) for each in register.all())
+
     @staticmethod
     def of(repository: Repository) -> "Registers":
         """Those of a store."""

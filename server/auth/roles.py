@@ -12,6 +12,9 @@ _CONTEXTS = ("patient", "system", "user")
 _WORDS = ("openid", "fhirUser", "profile", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access")
 """Scopes that are no resource scopes: who the person is, how the app was started, and whether it may go on without them."""
 
+# Whoever reads may ask to be told.
+_READING = ("*.rs", "Subscription.cruds")
+
 
 @dataclass(frozen=True)
 class Role:
@@ -24,6 +27,8 @@ class Role:
     """Why it asks, where a client was not registered for another purpose: a code of v3-ActReason."""
     console: bool = False
     """Whether it works on cases, at the console and by the case API."""
+    pages: tuple[str, ...] = ()
+    """The pages of the console that it sees though it works on no cases; the first is where it begins."""
 
     @property
     def ceiling(self) -> str:
@@ -31,16 +36,23 @@ class Role:
         return " ".join((*(f"{context}/{each}" for context in _CONTEXTS for each in self.resources), *_WORDS))
 
 
+_ACCOUNT = (*(f"console.disclosures-{page}" for page in ("ask", "find", "show", "csv", "page")), "console.account-show")
 ROLES = MappingProxyType(
     {
         role.name: role
         for role in (
             Role("case-manager", ("*.cruds",), "CAREMGT", console=True),
             Role("supervisor", ("*.cruds",), "CAREMGT", console=True),
-            Role("clinician", ("*.rs",), "TREAT"),
-            Role("insurer-reader", ("*.rs",), "HPAYMT"),
-            Role("administrator", ("*.cruds",), "HSYSADMIN"),
-            Role("auditor", ("AuditEvent.rs", "Consent.rs", "Provenance.rs"), "HCOMPL"),
+            Role("clinician", _READING, "TREAT"),
+            Role("insurer-reader", _READING, "HPAYMT"),
+            Role("new-payer", _READING, "HPAYMT"),
+            Role("administrator", ("*.cruds",), "HSYSADMIN", pages=_ACCOUNT),
+            Role(
+                "auditor",
+                ("AuditEvent.rs", "CodeSystem.rs", "Consent.rs", "Provenance.rs"),
+                "HCOMPL",
+                pages=(*_ACCOUNT, "console.glass-broken"),
+            ),
         )
     }
 )

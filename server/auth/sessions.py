@@ -1,18 +1,22 @@
 """Who is logged in at the pages of this server: a cookie that a browser keeps for this server alone."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import flask
 
 from adapter.clock import Clock
 from adapter.errors import Forbidden
+from server.audit.access import known
+from server.auth.principal import Principal
 from server.auth.tokens import Tokens, hashed, new_secret
 from server.auth.users import User, Users
 
 FIELD = "csrf"
 """The field of a form that says that a page of this session made it."""
+CONSOLE = "console"
+"""What a person comes by who is logged in."""
 _LONGEST, _IDLE, _TOUCHED = timedelta(hours=12), timedelta(hours=1), timedelta(minutes=5)
 
 
@@ -22,7 +26,15 @@ class Session:
 
     id: str
     user: User
-    csrf: str
+    csrf: str = field(repr=False)
+    elsewhere: bool = False
+    """Whether they proved at the OpenID Provider who they are."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks."""
+        user = self.user
+        return Principal(CONSOLE, user.role_name, user=user.name, organisation=user.organisation, fhir_user=user.fhir_user)
 
 
 class Sessions:
@@ -39,32 +51,35 @@ class Sessions:
         return found
 
     def _found(self) -> Session | None:
-        cookie = flask.request.cookies.get(_cookie())
-        held = self._state.get("sessions", hashed(cookie)) if cookie else None
+        secret = flask.request.cookies.get(cookie())
+        held = self._state.get("sessions", hashed(secret)) if secret else None
         now = self._clock()
-        if cookie is None or held is None or held["expires"] <= now:
+        if secret is None or held is None or held["expires"] <= now:
             return None
         user = self._users.find(held["user"])
         if user is None:
             return None
         if now - held["seen"] >= _TOUCHED:
-            self._state.swap("sessions", hashed(cookie), {"seen": held["seen"]}, {**held, **_times(now, held["began"])})
-        return Session(hashed(cookie), user, held["csrf"])
+            self._state.swap("sessions", hashed(secret), {"seen": held["seen"]}, {**held, **_times(now, held["began"])})
+        return Session(hashed(secret), user, held["csrf"], held.get("elsewhere", False))
 
-    def begin(self, response: flask.Response, user: User) -> Session:
+    def begin(self, response: flask.Response, user: User, elsewhere: bool = False) -> Session:
         """Another session, with another cookie: what a browser had before is not taken over."""
         self._tokens.sweep()
         secret, now = new_secret(), self._clock()
-        made = Session(hashed(secret), user, new_secret())
-        self._state.put("sessions", made.id, {"user": user.name, "csrf": made.csrf, "began": now, **_times(now, now)})
+        made = Session(hashed(secret), user, new_secret(), elsewhere)
+        known(made.principal)
+        body = {"user": user.name, "csrf": made.csrf, "elsewhere": elsewhere, "began": now, **_times(now, now)}
+        self._state.put("sessions", made.id, body)
         # Lax, not Strict: an app that sends the browser here to ask for consent would find nobody logged in.
-        response.set_cookie(_cookie(), secret, httponly=True, samesite="Lax", secure=flask.request.is_secure, path="/")
+        response.set_cookie(cookie(), secret, httponly=True, samesite="Lax", secure=flask.request.is_secure, path="/")
         return made
 
     def end(self, response: flask.Response, session: Session) -> None:
         """Log out."""
+        known(session.principal)
         self._state.drop("sessions", session.id)
-        response.delete_cookie(_cookie(), path="/")
+        response.delete_cookie(cookie(), path="/")
 
 
 def check_form(session: Session) -> None:
@@ -77,6 +92,7 @@ def _times(now: datetime, began: datetime) -> dict[str, datetime]:
     return {"seen": now, "expires": min(now + _IDLE, began + _LONGEST)}
 
 
-def _cookie() -> str:
+def cookie(name: str = "casebridge") -> str:
+    """The name of a cookie of this server's own."""
     # The prefix makes a browser refuse it from anywhere but this very host over TLS (RFC 6265bis §4.1.3.2).
-    return "__Host-casebridge" if flask.request.is_secure else "casebridge"
+    return f"__Host-{name}" if flask.request.is_secure else name

@@ -27,7 +27,7 @@ REFRESH = {"offline_access": timedelta(days=90), "online_access": timedelta(hour
 """By the scope that asks for one, how long a refresh token is good."""
 _SWEEP = timedelta(minutes=1)
 # What is kept until it expires.
-_PASSING = ("tokens", "codes", "launches", "assertions", "sessions", "attempts")
+_PASSING = ("tokens", "codes", "launches", "assertions", "sessions", "attempts", "sign_ins")
 ACCESS, REFRESHING, _ENDED = "access", "refresh", "ended"
 
 
@@ -114,6 +114,13 @@ class Tokens:
     def ended(self, family: str) -> bool:
         """Whether a family was ended just now."""
         return self.state.get("tokens", family) is not None
+
+    def lasting(self, client: str, user: str, patient: str | None) -> str:
+        """The scopes with which a person lets an app go on without them, about this patient or whomever, by all refresh tokens that have
+        neither expired nor been ended; empty for none. One that was used counts, since the next is not there yet for a moment."""
+        held = [body for _, body in self.state.all("tokens", {"client": client, "user": user, "kind": REFRESHING})]
+        now = self._clock()
+        return " ".join(body["scope"] for body in held if body["expires"] > now and body.get("patient") == patient)
 
     def drop(self, token: Token) -> None:
         """End one token; a refresh token with all that follow from it."""

@@ -1,19 +1,19 @@
-"""The people who may log in here, with a password that is kept as argon2id makes it (RFC 9106)."""
+"""The people who may log in here: with a password that is kept as argon2id makes it (RFC 9106), or at the OpenID Provider (`oidc`)."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from adapter.clock import Clock
-from adapter.errors import Conflict, Invalid, NotFound
-from adapter.store.documents import Document
-from server.auth.clients import check_reference
+from adapter.errors import Conflict, Invalid
+from adapter.fhir.scopes import narrowed
+from server.audit.access import tried
+from server.auth.clients import Client, check_reference
+from server.auth.register import Register
 from server.auth.roles import role
 from server.auth.tokens import Tokens
 
@@ -25,12 +25,13 @@ _PEOPLE = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Pers
 
 @dataclass(frozen=True)
 class User:
-    """A person who may log in; `fhir_user` is whom they are in FHIR."""
+    """A person who may log in; `fhir_user` is whom they are in FHIR, `account` as what the OpenID Provider knows them (`oidc.account`)."""
 
     name: str
     role_name: str
     organisation: str | None = None
     fhir_user: str | None = None
+    account: str | None = None
     disabled: bool = False
 
 
@@ -42,56 +43,83 @@ class Proof:
     password: str = field(repr=False)
 
 
-class Users:
+def person_scope(client: Client, user: User, asked: str) -> str:
+    """Of what an app asks for, what it may have when this person uses it."""
+    return narrowed(client.get_allowed_scope(asked) or "", role(user.role_name).ceiling)
+
+
+class Users(Register[User]):
     """The register of people."""
 
+    kind = "users"
+    of = User
+
     def __init__(self, tokens: Tokens, clock: Clock, hasher: PasswordHasher | None = None) -> None:
-        self._tokens, self._state, self._clock = tokens, tokens.state, clock
+        super().__init__(tokens, clock)
         self._hasher = hasher or PasswordHasher()
         # A hash takes 64 MB and all processors: one at a time.
         self._turn = Lock()
 
-    def find(self, name: str) -> User | None:
-        """The person, None where they are not registered or are disabled."""
-        held = self._state.get("users", name)
-        return None if held is None or held["disabled"] else _read(name, held)
-
-    def all(self) -> Iterator[User]:
-        """All of them, disabled ones too, by name."""
-        for name, held in self._state.all("users"):
-            yield _read(name, held)
-
-    def add(self, user: User, password: str) -> None:
-        """Register a person. Raises Invalid, and Conflict for a name that is taken."""
-        _check(user)
-        body = {**_document(user), "password": self._hash(password), "made": self._clock()}
-        if not self._state.add("users", user.name, body):
-            raise Conflict("There is a user of this name; a disabled one keeps the name for the record.")
-
-    def disable(self, name: str) -> None:
-        """Let a person in no more: their tokens and sessions end at once. Raises NotFound."""
-        self._change(name, disabled=True)
+    def add(self, user: User, password: str | None = None) -> None:
+        """Register a person; without a password they log in at the provider alone. Raises Invalid, and Conflict for what is taken."""
+        if password is None and user.account is None:
+            raise Invalid("A person has a password, or an account at the OpenID Provider.")
+        self._check_free(user.account)
+        self._add(user, password=None if password is None else self._hash(password))
 
     def set_password(self, name: str, password: str) -> None:
         """Another password; whoever is logged in has to log in again. Raises NotFound, Invalid."""
         self._held(name)
         self._change(name, password=self._hash(password))
+        self._end(name)
+
+    def join(self, name: str, account: str | None) -> None:
+        """Another account at the provider, or none; whoever is logged in has to log in again. Raises NotFound, Conflict."""
+        self._held(name)
+        self._check_free(account)
+        self._change(name, account=account)
+        self._end(name)
+
+    def with_account(self, account: str) -> User | None:
+        """The person whose account this is; None where it is nobody's, or more than one's."""
+        found = [self._read(name, held) for name, held in self._state.all(self.kind, {"account": account, "disabled": False})]
+        return found[0] if len(found) == 1 else None
 
     def proven(self, name: str, password: str) -> Proof | None:
-        """The person whose password this is. It takes as long for a name that is not registered."""
-        held = self._state.get("users", name)
+        """The person whose password this is. It takes as long for a name that is not registered, or has none."""
+        held = self._state.get(self.kind, name)
+        if held:
+            tried(user=name)
+        kept = held["password"] if held else None
         with self._turn:
             try:
-                self._hasher.verify(held["password"] if held else self._nobodys, password[:LONGEST])
+                self._hasher.verify(kept or self._nobodys, password[:LONGEST])
             except (VerificationError, InvalidHashError):
                 return None
         user = self.find(name)
-        return Proof(user, held["password"]) if user and held else None
+        return Proof(user, kept) if user and kept else None
 
     def holds(self, proof: Proof) -> bool:
         """Whether the person may log in still, and by that password: what was begun meanwhile is not among what a change has ended."""
-        held = self._state.get("users", proof.user.name)
+        held = self._state.get(self.kind, proof.user.name)
         return held is not None and not held["disabled"] and held["password"] == proof.password
+
+    def _check(self, entry: User) -> None:
+        role(entry.role_name)
+        if not _NAME(entry.name):
+            raise Invalid("A user's name is lower-case letters, digits and . @ _ -, 2 to 64 of them.")
+        if entry.organisation:
+            check_reference(entry.organisation, "Organization")
+        if entry.fhir_user:
+            check_reference(entry.fhir_user, *_PEOPLE)
+
+    def _check_free(self, account: str | None) -> None:
+        if account and any(self._state.all(self.kind, {"account": account, "disabled": False})):
+            raise Conflict("That account is another user's already: `casebridge user list` shows whose.")
+
+    def _end(self, name: str) -> None:
+        self._tokens.revoke(user=name)
+        self._state.drop_all("sessions", {"user": name})
 
     @cached_property
     def _nobodys(self) -> str:
@@ -102,35 +130,3 @@ class Users:
             raise Invalid(f"A password has {SHORTEST} to {LONGEST} characters.")
         with self._turn:
             return self._hasher.hash(password)
-
-    def _held(self, name: str) -> Document:
-        held = self._state.get("users", name)
-        if held is None:
-            raise NotFound("There is no user of this name: `casebridge user list` shows those that there are.")
-        return held
-
-    def _change(self, name: str, **values: Any) -> None:
-        """Change what is kept, and nothing that another changed meanwhile; then end what the person has."""
-        while not self._state.swap("users", name, held := self._held(name), {**held, **values}):
-            pass
-        self._tokens.revoke(user=name)
-        self._state.drop_all("sessions", {"user": name})
-
-
-def _check(user: User) -> None:
-    role(user.role_name)
-    if not _NAME(user.name):
-        raise Invalid("A user's name is lower-case letters, digits and . @ _ -, 2 to 64 of them.")
-    if user.organisation:
-        check_reference(user.organisation, "Organization")
-    if user.fhir_user:
-        check_reference(user.fhir_user, *_PEOPLE)
-
-
-def _document(user: User) -> Document:
-    return {name: value for name, value in vars(user).items() if name != "name"}
-
-
-def _read(name: str, held: Document) -> User:
-    known = {key: value for key, value in held.items() if key in User.__dataclass_fields__}
-    return User(**{**known, "name": name})

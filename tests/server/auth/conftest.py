@@ -9,6 +9,7 @@ from adapter.fhir.jwks import fetch
 from adapter.fhir.keys import Keys
 from adapter.store.repository import Repository
 
+from .provider import Signing, rsa
 from .site import App, Browser, Site, keys, opened
 
 
@@ -16,6 +17,12 @@ from .site import App, Browser, Site, keys, opened
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """The keys of the server, made once: RSA of 3072 bits takes a second."""
     return keys(tmp_path_factory.mktemp("issuer") / "issuer", "RS384")
+
+
+@pytest.fixture(scope="session")
+def signing() -> Signing:
+    """The key of the tests' OpenID Provider, made once."""
+    return rsa("first")
 
 
 @pytest.fixture

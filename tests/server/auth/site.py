@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -181,16 +181,17 @@ def keys(folder: Path, algorithm: str = "ES384") -> Keys:
 
 @contextmanager
 def opened(
-    repository: Repository, folder: Path, issuer: Keys, fetch: Any, *, limited: bool = False, site: frozenset[str] = frozenset()
+    repository: Repository, folder: Path, issuer: Keys, fetch: Any, *, limited: bool = False, subscribers: Sequence[str] = (), **ways: Any
 ) -> Iterator[Site]:
-    """The site over a repository, kept by `site`; `limited`: the callers see the patients that they are tied to."""
+    """The site over a repository; `limited`: the callers see the patients that they are tied to. Notifications go to `subscribers`, `ways`
+    are the gate's other settings."""
     # As argon2 asks for would be a quarter of a second each time.
     users.PasswordHasher = lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[misc,assignment]
     try:
-        gate = Gate(repository, issuer, fetch, limited=limited, site=site)
+        gate = Gate(repository, issuer, fetch, limited=limited, **ways)
     finally:
         users.PasswordHasher = PasswordHasher  # type: ignore[misc]
-    app = create_app(repository, plans=folder / "plans", exports=folder / "exports", gate=gate)
+    app = create_app(repository, plans=folder / "plans", exports=folder / "exports", gate=gate, subscribers=subscribers)
     own = keys(folder / "north")
     gate.registers.clients.add(Client("north", "North Health", "administrator", WHOLE, "Organization/north", "HPAYMT", own.jwks()))
     scope = "openid fhirUser launch launch/patient offline_access user/*.cruds patient/*.rs"

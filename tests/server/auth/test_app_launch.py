@@ -84,7 +84,7 @@ def test_a_role_is_a_ceiling_for_apps_too(site: Site, app: App, browser: Browser
     site.gate.registers.users.add(User("kim", "clinician"), PASSWORD)
     browser.log_in("kim")
     path = app.path(scope="user/*.cruds")
-    assert app.exchange(app.back(browser, path)["code"]).json()["scope"] == "user/*.rs"
+    assert app.exchange(app.back(browser, path)["code"]).json()["scope"] == "user/*.rs user/Subscription.cruds"
 
 
 def test_started_by_itself_an_app_asks_the_person_for_which_patient(people, site: Site, app: App, dana: Browser):

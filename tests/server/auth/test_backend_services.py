@@ -8,6 +8,7 @@ from adapter.fhir.auth import auth_from
 from adapter.fhir.client import FhirClient
 from adapter.fhir.jwks import fetch
 from adapter.fhir.keys import ALGORITHMS, Keys
+from adapter.fhir.scopes import OAUTH_URIS
 from server.auth.identity import Issuer
 
 from .site import SECONDS, Site, keys
@@ -46,7 +47,7 @@ def test_a_role_is_a_ceiling_whatever_is_registered(site: Site, tmp_path):
     made = keys(tmp_path / "east")
     site.service("east", made, role_name="auditor", scope="system/*.cruds")
     asked = site.ask(site.signed(site.claims(iss="east", sub="east"), made.all()[-1]), scope="system/*.cruds")
-    assert set(asked.json()["scope"].split()) == {"system/AuditEvent.rs", "system/Consent.rs", "system/Provenance.rs"}
+    assert set(asked.json()["scope"].split()) == {f"system/{type}.rs" for type in ("AuditEvent", "CodeSystem", "Consent", "Provenance")}
 
 
 def test_nothing_that_is_asked_for_being_granted_is_invalid_scope(site: Site):
@@ -151,3 +152,14 @@ def test_the_signing_keys_are_made_once_and_readable_by_nobody_else(tmp_path):
         Issuer(Keys(tmp_path / "issuer"), utc_now)
     [file] = (tmp_path / "issuer").glob("*.pem")
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_capability_statement_names_the_token_endpoint_too(site: Site):
+    """Where clients of SMART 1 look for it."""
+    told = requests.get(f"{site.fhir}/metadata", timeout=SECONDS).json()
+    [oauth] = told["rest"][0]["security"]["extension"]
+    uris = {each["url"]: each["valueUri"] for each in oauth["extension"]}
+    assert (oauth["url"], uris["token"]) == (OAUTH_URIS, site.token_url)
+    assert (
+        requests.get(f"{site.fhir}/.well-known/smart-configuration", timeout=SECONDS).json()["authorization_endpoint"] == uris["authorize"]
+    )

@@ -64,6 +64,9 @@ def test_every_form_of_the_console_carries_the_token_of_its_session(record, dana
 def test_a_form_of_another_page_is_refused_even_with_the_token(record, dana: Browser):
     token = hidden(dana.get("/records/client/new").text)
     assert dana.post("/records/client/new", origin="https://evil.example", **token).status_code == 403
+    for origin in ("https://[", "null"):
+        assert dana.post("/records/client/new", origin=origin, **token).status_code == 403
+        assert dana.post("/login", origin=origin, name="dana", password="x").status_code == 403
 
 
 def test_the_token_of_another_session_is_none(record, site: Site, dana: Browser):
@@ -85,7 +88,8 @@ def test_an_account_without_a_record_is_told_so_and_one_that_does_not_work_there
     assert "no worklist" in browser.get(browser.get(browser.get("/").headers["Location"]).headers["Location"]).text
     site.gate.registers.users.add(User("ada", "auditor"), PASSWORD)
     browser.log_in("ada")
-    assert browser.get("/").status_code == 403
+    assert browser.get("/people").status_code == 403
+    assert browser.get("/").headers["Location"] == "/disclosures", "auditors have no worklist, and begin at the account"
 
 
 def test_a_wrong_password_and_an_unknown_name_are_told_in_the_same_words(browser: Browser):
@@ -147,3 +151,9 @@ def test_passwords_are_kept_as_argon2id_makes_them(site: Site, database):
     kept = database["users"].find_one({"_id": "dana"})
     assert kept["password"].startswith("$argon2id$")
     assert PASSWORD not in str(kept)
+
+
+def test_who_has_a_role_that_there_is_no_more_can_be_kept_out(site: Site, browser: Browser, database):
+    database["users"].update_one({"_id": "dana"}, {"$set": {"role_name": "king"}})
+    site.gate.registers.users.disable("dana")
+    assert browser.log_in().status_code == 401

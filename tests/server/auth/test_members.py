@@ -36,7 +36,8 @@ def record(name: str, insurer: str, *, agreed: bool = True) -> Iterator[dict[str
 def site(repository: Repository, tmp_path: Path, issuer: Keys) -> Iterator[Site]:
     raws = [*record("river", "ins"), *record("alma", "other"), *record("noor", "ins", agreed=False)]
     repository.commit([Change(raw["resourceType"], raw["id"], raw, 0) for raw in raws])
-    with opened(repository, tmp_path, issuer, fetch, limited=True, site=frozenset(("Organization/city",))) as made:
+    here, hooks = frozenset(("Organization/city",)), ("https://hooks.example/",)
+    with opened(repository, tmp_path, issuer, fetch, limited=True, site=here, subscribers=hooks) as made:
         yield made
 
 
@@ -98,24 +99,26 @@ def test_what_an_insurer_may_see_ends_with_the_cover_and_with_the_consent(insure
         repository.commit([Change(type, id, stored.raw, now.version)])
 
 
-@pytest.mark.parametrize("role", ["case-manager", "supervisor", "administrator"])
-def test_nobody_of_limited_sight_is_told_of_changes_or_changes_who_is_told(
-    site: Site, repository: Repository, tmp_path: Path, role: str
+@pytest.mark.parametrize(("role", "status"), [("case-manager", 201), ("supervisor", 201), ("administrator", 403), ("insurer-reader", 201)])
+def test_nobody_of_limited_sight_changes_who_is_told_and_who_sees_no_plans_is_told_of_none(
+    site: Site, repository: Repository, tmp_path: Path, role: str, status: int
 ) -> None:
-    channel = {"type": "rest-hook", "endpoint": f"{site.address}/hook", "payload": "application/fhir+json"}
+    channel = {"type": "rest-hook", "endpoint": "https://hooks.example/in", "payload": "application/fhir+json"}
     told = {"resourceType": "Subscription", "status": "requested", "reason": "all", "criteria": "CarePlan", "channel": channel}
     repository.commit([Change("Subscription", "known", told, 0)])
     own = keys(tmp_path / role)
     site.service(role, own, role_name=role, scope="system/*.cruds", organisation="Organization/city")
     token = site.ask(site.signed(site.claims(iss=role, sub=role), own.all()[-1]), scope="system/*.cruds").json()["access_token"]
-    assert site.send(token, "POST", "fhir/Subscription", told).status_code == 403
+    assert site.send(token, "POST", "fhir/Subscription", told).status_code == status
     changed = site.send(token, "PUT", "fhir/Subscription/known", {**told, "id": "known", "criteria": "Patient"})
     assert changed.status_code == 403
+    assert site.get(token, "Subscription/known").status_code == 404
     assert site.send(token, "DELETE", "fhir/Subscription/known").status_code in (204, 403)
     known = repository.find("Subscription", "known")
     assert known is not None
     assert known.version == 1
-    assert len(list(repository.scan("Subscription"))) == 1
+    owners = {row.id: row.owner and row.owner["name"] for row in repository.subscribed()}
+    assert (owners.pop("known"), [*owners.values()]) == (None, [role] if status == 201 else [])
 
 
 @pytest.mark.parametrize(("custodian", "status"), [("city", 200), ("other", 404)])
