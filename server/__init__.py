@@ -1,21 +1,26 @@
 """The HTTP server: a Flask application around a repository; `server.web` puts it on a socket."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any
 
 import flask
 from werkzeug.wsgi import get_input_stream
 
 from adapter.config import Settings
 from adapter.fhir.resource import laid_out
+from adapter.store.cost import Costs
 from adapter.store.repository import Repository
 from server import api, compression, console, errors, front, probes
+from server.audit.access import tells
 from server.fhir import headers
 from server.fhir.messages import Answer, Request
 from server.fhir.routes import endpoint
+from server.fhir.sealed import Seal
+from server.fhir.sizes import pairs
+from server.limits import Limits
 from server.metrics import Metrics
 from server.reply import Reply
 from server.web import listen, running
@@ -44,6 +49,9 @@ def create_app(
     plans: Path | None = None,
     exports: Path | None = None,
     gate: "Gate | None" = None,
+    limits: Limits | None = None,
+    scan: int = 0,
+    key: bytes | None = None,
 ) -> flask.Flask:
     """The application: the console at /, FHIR R4 under /fhir, /health, /ready and /metrics. `max_body` is in bytes, of a packed body packed
     and unpacked; requests for hosts other than `hosts` are refused.
@@ -53,11 +61,19 @@ def create_app(
     which callers know a reverse proxy before the server; `subscribers` are URLs under which notifications may be sent, besides this
     machine; `plans` is the folder in which plans to sync wait until they are carried out, `exports` that of the files of exports. With
     a `gate` everybody is asked who they are; without, nobody. Raises Invalid for an origin or address that is none.
+
+    `limits` is how often each address may ask where there is no gate, which has limits of its own. A search may look at `scan` resources of
+    a type one by one, 0 for any number. `key` seals what links say to themselves: the same for all processes; without, one of this process.
     """
     app = flask.Flask("casebridge", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=max_body)
     exported = exports or Settings.from_env().export_folder(repository.database.name)
     answer = endpoint(repository, exported, cors=bool(origins), integrity=integrity, gated=gate is not None)
+    limits = gate.limits if gate else limits or Limits()
+    site = {
+        **{"integrity": integrity, "handling": handling, "subscribers": subscribers},
+        **{"costs": Costs(repository.database, scan), "seal": Seal(key or os.urandom(32))},
+    }
 
     def fhir(environ: front.Environ, address: str, path: str) -> Reply:
         base = f"{address}/fhir"
@@ -65,10 +81,14 @@ def create_app(
             return configuration
         # Before the body is read: from whom the server does not know it takes none.
         principal = gate.principal(environ, path) if gate else None
-        request = _request(environ, base, path, max_body, integrity, handling, subscribers)
+        asks = limits.caller(principal.name, principal.rate) if principal else limits.address(environ)
+        request = _request(environ, base, path, max_body, counted=lambda many: limits.charge(asks, many - 1), **site)
         if gate and principal:
-            request = replace(request, grant=principal.grant, asker=principal.name, acts_as=principal.acts_as, sight=gate.sight(principal))
-        return _reply(answer(request), base, headers.pretty(request))
+            known = replace(request, asker=principal.name, owns=principal.owner, acts_as=principal.acts_as)
+            request = replace(known, grant=principal.grant, sight=gate.sight(principal))
+        found = answer(request)
+        tells(found.tells, found.purpose)
+        return _reply(found, base, headers.pretty(request))
 
     metrics = Metrics()
     probes.install(app, repository, metrics)
@@ -77,14 +97,20 @@ def create_app(
     rest = api.beside(app.wsgi_app, repository, max_body)
     if gate:
         gate.install(app)
-        rest = gate.before_api(rest, api.PREFIX)
-    app.wsgi_app = front.front(fhir, rest, metrics, hosts=hosts, origins=origins, url=url)  # type: ignore[assignment, method-assign]
+        rest = gate.account.of_pages(gate.before_api(rest, api.PREFIX))
+
+    def enter(environ: front.Environ) -> None:
+        if environ["PATH_INFO"] not in probes.PATHS:
+            limits.enter(limits.address(environ))
+
+    handler = gate.account.of_fhir(fhir) if gate else fhir
+    whole = front.front(handler, rest, metrics, hosts=hosts, origins=origins, url=url, enter=None if gate else enter)
+    app.wsgi_app = whole  # type: ignore[assignment, method-assign]
     return app
 
 
-def _request(
-    environ: front.Environ, base: str, path: str, max_body: int, integrity: bool, handling: str, subscribers: Sequence[str]
-) -> Request:
+def _request(environ: front.Environ, base: str, path: str, max_body: int, **site: Any) -> Request:
+    """The request, with what the site says to each."""
     named = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     named["content-type"] = environ.get("CONTENT_TYPE") or headers.FHIR_JSON
     body = get_input_stream(environ, max_content_length=max_body).read() if environ.get("CONTENT_LENGTH") else b""
@@ -93,12 +119,10 @@ def _request(
         method="GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"],
         path=path,
         base=base,
-        params=parse_qsl(query.encode("latin-1").decode(errors="replace"), keep_blank_values=True) if query else [],
+        params=pairs(query.encode("latin-1").decode(errors="replace")) if query else [],
         headers=named,
         body=compression.unpacked(body, named.get("content-encoding", ""), max_body) if body else body,
-        integrity=integrity,
-        handling=handling,
-        subscribers=subscribers,
+        **site,
     )
 
 

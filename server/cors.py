@@ -13,7 +13,7 @@ _ASKED = (
     "Accept, Authorization, Casebridge-Actor, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Exist, "
     "If-None-Match, Prefer, X-Request-Id"
 )
-_ANSWERED = "Content-Location, ETag, Last-Modified, Location, X-Request-Id"
+_ANSWERED = "Content-Location, ETag, Last-Modified, Location, Retry-After, X-Progress, X-Request-Id"
 _METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

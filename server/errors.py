@@ -53,6 +53,14 @@ class TokenWanted(Unauthenticated):
         self.challenge = 'Bearer realm="casebridge"' + (', error="invalid_token"' if sent else "")
 
 
+class ProofRefused(Unauthenticated):
+    """What an OpenID Provider says of a person is not taken. `reason` is a word for the log: the claim or the part that is wrong."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("What the OpenID Provider said is not taken.")
+        self.reason = reason
+
+
 class PortTaken(CasebridgeError):
     """The server cannot listen where it was told to."""
 

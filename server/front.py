@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from adapter.errors import CasebridgeError, Invalid, Throttled
-from server import access, compression, cors, errors
+from server import access, browsers, compression, cors, errors
 from server.fhir import headers
 from server.metrics import Metrics
 from server.reply import Headers, Reply
@@ -30,12 +30,20 @@ _URL = re.compile(r"https?://([A-Za-z0-9._-]+(?::[0-9]{1,5})?)").fullmatch
 
 
 def front(
-    fhir: Handler, rest: Application, metrics: Metrics, *, hosts: Sequence[str], origins: Sequence[str], url: str | None = None
+    fhir: Handler,
+    rest: Application,
+    metrics: Metrics,
+    *,
+    hosts: Sequence[str],
+    origins: Sequence[str],
+    url: str | None = None,
+    enter: Callable[[Environ], None] | None = None,
 ) -> Application:
     """The WSGI application: `fhir` answers what is under /fhir, `rest` all else.
 
     A request for another host than `hosts` and that of `url`, or from a web page that may not ask, is refused. `url` is the address of a
-    reverse proxy before this server: requests that come by its name are told it. Raises Invalid for what is no origin or no address.
+    reverse proxy before this server: requests that come by its name are told it. `enter` is asked before anything else
+    is done, and raises for a request that is not let in. Raises Invalid for what is no origin or no address.
     """
     allowed, proxied = cors.origins(origins), _proxied(url)
     names = frozenset(hosts)
@@ -47,6 +55,8 @@ def front(
             address = _address(environ, names, proxied)
             if address in proxied.values():
                 _seen_through(environ, address)
+            if enter:
+                enter(environ)
             early = cors.first(environ, address, allowed)
             if early is not None:
                 return early
@@ -61,6 +71,7 @@ def front(
         try:
             found = reply(environ)
             cors.tell(found, environ, allowed)
+            browsers.tell(found, environ["wsgi.url_scheme"])
             compression.pack(found, environ.get("HTTP_ACCEPT_ENCODING", ""))
         finally:
             metrics.in_flight.dec()

@@ -6,19 +6,22 @@ from pymongo.errors import PyMongoError
 
 from adapter.errors import StoreUnavailable
 from adapter.store.repository import Repository
+from adapter.store.restoring import refuse_half_restored
 from server.metrics import CONTENT_TYPE, Metrics
 
+PATHS = frozenset({"/health", "/ready", "/metrics"})
 READY_SECONDS = 2.0
 """How long the store may take to answer before the server counts as not ready."""
 
 
 def install(app: flask.Flask, repository: Repository, metrics: Metrics) -> None:
-    """Answer /health (the process lives), /ready (the store answers; else 503) and /metrics."""
+    """Answer /health (the process lives), /ready (the store answers and is whole; else 503) and /metrics."""
 
     def ready() -> dict[str, str]:
         try:
             with pymongo.timeout(READY_SECONDS):
                 repository.database.command("ping")
+                refuse_half_restored(repository.database)
         except PyMongoError:
             raise StoreUnavailable(f"The database does not answer within {READY_SECONDS:.0f} s.") from None
         return {"status": "ready"}

@@ -12,6 +12,8 @@ class Stream:
 
     pieces: Iterator[bytes]
     length: int | None
+    around: tuple[bytes, bytes] = (b"", b"")
+    """Where they are a part of a file of lines: what stands before and behind them in the lines that they cut."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import urlencode
+
+import msgspec
 
 from adapter.errors import CasebridgeError, Invalid, MultipleMatches, NotFound
 from adapter.fhir.bundle import place
@@ -11,9 +13,11 @@ from adapter.fhir.outcome import outcome
 from adapter.fhir.resource import Raw, resource_type
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
+from server.audit.access import asks, refuses
 from server.fhir import headers, interactions, links, writes
 from server.fhir.messages import Answer, Request, bundle, entry
 from server.fhir.messages import response as response_of
+from server.fhir.sizes import check_entries, pairs
 
 Dispatch = Callable[[Request], Answer]
 
@@ -36,6 +40,22 @@ class _Entry:
     id: str | None
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What an entry came to; `problem` is why it was refused."""
+
+    answer: Answer
+    problem: Raw | None = None
+
+
+class _Identity(msgspec.Struct):
+    resourceType: str  # noqa: N815 - FHIR's name
+    id: str = ""
+
+
+_IDENTITY = msgspec.json.Decoder(_Identity)
+
+
 def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answer:
     """Carry out a Bundle: a batch entry by entry, a transaction wholly or not at all. Raises Invalid for any other."""
     headers.check_content(request)
@@ -46,10 +66,23 @@ def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answ
     items = raw.get("entry") or []
     if not isinstance(items, list):
         raise Invalid("Bundle.entry is not a list.", expression=["Bundle.entry"])
+    check_entries(items)
+    if request.counted:
+        request.counted(len(items))
     if kind == "batch":
-        return Answer(200, bundle("batch-response", [_tried(request, number, item, dispatch) for number, item in enumerate(items)]))
+        tried = [_tried(request, number, item, dispatch) for number, item in enumerate(items)]
+        return _whole("batch-response", request.base, tried)
     entries = [_at(number, _entry, request, number, item) for number, item in enumerate(items)]
-    return Answer(200, bundle("transaction-response", _transaction(request, entries, repository, dispatch)))
+    done = _transaction(request, entries, repository, dispatch)
+    return _whole("transaction-response", request.base, done)
+
+
+def _whole(kind: str, base: str, results: Sequence[_Result]) -> Answer:
+    """The answer to a Bundle. It is for the purpose of an entry's where all are for that one."""
+    answers = [result.answer for result in results]
+    purposes = {answer.purpose for answer in answers}
+    tells = [each for answer in answers for each in answer.tells]
+    return Answer(200, bundle(kind, _answered(base, results)), tells=tells, purpose=purposes.pop() if len(purposes) == 1 else None)
 
 
 def _at(number: int, work: Callable[..., Any], *args: Any) -> Any:
@@ -74,7 +107,7 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
         request,
         method=asked["method"],
         path=path,
-        params=parse_qsl(query, keep_blank_values=True),
+        params=pairs(query),
         headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}, handling={handling}", **conditions},
         body=resource if isinstance(resource, dict) else b"",
     )
@@ -85,39 +118,71 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
     return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
 
 
-def _tried(request: Request, number: int, item: Any, dispatch: Dispatch) -> str:
+def _tried(request: Request, number: int, item: Any, dispatch: Dispatch) -> _Result:
     try:
         inner = _at(number, _entry, request, number, item).request
         if not inner.path.strip("/"):
             raise Invalid("A Bundle inside a Bundle is not carried out.")
-        return _answered(_at(number, dispatch, inner))
+        return _Result(_at(number, _dispatched, dispatch, inner))
     except CasebridgeError as error:
-        return _answered(Answer(error.status), outcome(error))
+        asked = item.get("request") if isinstance(item, dict) else None
+        return _refused(*((asked.get("method"), asked.get("url")) if isinstance(asked, dict) else (None, None)), request.base, error)
 
 
-def _answered(answer: Answer, problem: Raw | None = None) -> str:
-    response = response_of(answer)
-    return entry({}, answer.text, {"response": {**response, "outcome": problem} if problem else response})
+def _dispatched(dispatch: Dispatch, request: Request) -> Answer:
+    answer = dispatch(request)
+    if answer.stream or "Content-Type" in answer.headers:
+        raise Invalid("What is no resource is not answered in a Bundle.")
+    return answer
 
 
-def _transaction(request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch) -> list[str]:
+def _refused(method: Any, url: Any, base: str, error: CasebridgeError) -> _Result:
+    refuses(str(method or ""), str(url or "").removeprefix(base).lstrip("/"), error)
+    return _Result(Answer(error.status), outcome(error))
+
+
+def _answered(base: str, results: Sequence[_Result]) -> list[str]:
+    """The entries of the answer. Each resource has its address, but a version that is told again: R4's bdl-7."""
+    told: set[tuple[str, int | None]] = set()
+    texts = []
+    for result in results:
+        answer = result.answer
+        before: Raw = {}
+        identity = _IDENTITY.decode(answer.text) if answer.text else None
+        if identity and identity.id:
+            version = f"{identity.resourceType}/{identity.id}", answer.version
+            before = {} if version in told else {"fullUrl": f"{base}/{version[0]}"}
+            told.add(version)
+        response = response_of(answer)
+        after = {**response, "outcome": result.problem} if result.problem else response
+        texts.append(entry(before, answer.text, {"response": after}))
+    return texts
+
+
+def _transaction(request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch) -> list[_Result]:
     ordered = sorted(entries, key=lambda item: _ORDER[item.request.method])
     changing = [item for item in ordered if _ORDER[item.request.method] < _ORDER["GET"]]
     done = interactions.settled(request, repository, lambda: _plan(request, changing, repository)) if changing else []
     answers = {item.number: interactions.told(item.request, *result) for item, result in zip(changing, done, strict=True)}
-    texts = {number: _answered(answer) for number, answer in answers.items()}
+    for item, (write, _) in zip(changing, done, strict=True):
+        if write.found:
+            # What is written is in the account with its transaction.
+            asks(item.request)
+    results = {number: _Result(answer) for number, answer in answers.items()}
     for item in ordered[len(changing) :]:
         try:
-            texts[item.number] = _answered(_at(item.number, dispatch, item.request))
+            results[item.number] = _Result(_at(item.number, _dispatched, dispatch, item.request))
         except CasebridgeError as error:
-            texts[item.number] = _answered(Answer(error.status), outcome(error))
-    return [texts[number] for number in range(len(entries))]
+            query = urlencode(item.request.params)
+            url = f"{item.request.path}{'?' if query else ''}{query}"
+            results[item.number] = _refused(item.request.method, url, request.base, error)
+    return [results[number] for number in range(len(entries))]
 
 
 def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -> list[writes.Write]:
     """The writes of a transaction, its references resolved. Raises what makes one of them impossible, naming the entry."""
     known = [(item.type, item.id) for item in entries if item.id and item.type in table()]
-    plan = writes.Plan(repository, request.base, known, grant=request.grant)
+    plan = writes.Plan(repository, request.base, known, grant=request.grant, costs=request.costs)
     planned = [_at(item.number, interactions.planned, item.request, plan, item.type, item.id) for item in entries]
     names = dict(_names(entries, planned))
     selected: dict[str, str] = {}

@@ -11,9 +11,11 @@ from functools import cache
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 
+from adapter.audit.event import TYPE as AUDIT_EVENT
 from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.resource import Raw, dumps
+from adapter.fhir.scopes import OAUTH_URIS
 from adapter.fhir.structure import is_modelled
 from adapter.store.membership import COMPARTMENTS
 from adapter.store.search_parameters import COMMON, Parameter, table
@@ -25,6 +27,8 @@ from server.fhir.operations.definition import SYSTEM
 
 HL7 = "http://hl7.org/fhir"
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+_CHANGING = frozenset({"update", "patch", "delete"})
+_CHANGED = {"readHistory": True, "updateCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
 _BULK_DATA = f"{HL7}/uv/bulkdata/CapabilityStatement/bulk-data"
 _SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 # R4 lets a server ignore which part is asked for. http://hl7.org/fhir/R4/http.html#capabilities
@@ -40,7 +44,8 @@ _SECURITY = "Nobody is asked who they are: the server listens on loopback only."
 _GATED = "SMART on FHIR: `.well-known/smart-configuration` below the base URL says where tokens are given, and how."
 _SMART = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}
 _UNMODELLED = "The structure of this type is not checked, and a FHIRPath Patch of it is refused; a JSON Patch or Merge Patch is not."
-_DOCUMENTED = {SUBSCRIPTION: subscriptions.DOCUMENTATION}
+_APPEND_ONLY = "An AuditEvent is a part of the account of accesses: it is made, read and searched, and neither changed nor deleted."
+_DOCUMENTED = {SUBSCRIPTION: subscriptions.DOCUMENTATION, AUDIT_EVENT: _APPEND_ONLY}
 _SYSTEM_PARAMETERS = (
     ("_has", "string", "What another resource refers to: `_has:Type:parameter:parameter=value`, nested too."),
     ("_list", "string", "What the List with this id holds."),
@@ -89,7 +94,18 @@ def read(request: Request, statement: Raw, since: datetime) -> Answer:
     if headers.unchanged(request, Answer(200, updated=since)):
         return Answer(304, updated=since)
     placed = {"url": f"{request.base}/metadata", "implementation": {"description": _TITLE, "url": request.base}}
-    return Answer(200, dumps({**statement, **placed}), updated=since)
+    rest = [_with_endpoints(each, request.base) for each in statement["rest"]]
+    return Answer(200, dumps({**statement, **placed, "rest": rest}), updated=since)
+
+
+def _with_endpoints(rest: Raw, base: str) -> Raw:
+    """Where callers are asked who they are, also where they get tokens: clients of SMART 1 look for it here."""
+    security = rest["security"]
+    if "service" not in security:
+        return rest
+    address = base.removesuffix("/fhir")
+    endpoints = [{"url": name, "valueUri": f"{address}/oauth/{name}"} for name in ("authorize", "introspect", "revoke", "token")]
+    return {**rest, "security": {**security, "extension": [{"url": OAUTH_URIS, "extension": endpoints}]}}
 
 
 def _version() -> str:
@@ -124,18 +140,15 @@ def _type(type: str, rows: Collection[Parameter], integrity: bool) -> Raw:
         "type": type,
         "profile": f"{HL7}/StructureDefinition/{type}",
         **({"documentation": documentation} if documentation else {}),
-        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "interaction": [{"code": code} for code in _INTERACTIONS if type != AUDIT_EVENT or code not in _CHANGING],
         "versioning": "versioned-update",
-        "readHistory": True,
-        "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": True,
-        "conditionalDelete": "single",
+        **({} if type == AUDIT_EVENT else _CHANGED),
         "referencePolicy": ["literal", "logical", *(["enforced"] if integrity else [])],
         "searchInclude": ["*", *includes],
         "searchRevInclude": ["*", *_referring(type)],
         "searchParam": [_parameter(type, row) for row in rows],
         # What is asked of every type is listed with each, because `rest.operation` is for what is asked of the server as a whole.
-        "operation": [*registry.claims("Resource"), *registry.claims(type)],
+        "operation": [*registry.claims("Resource", writing=type != AUDIT_EVENT), *registry.claims(type)],
     }

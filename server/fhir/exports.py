@@ -79,7 +79,9 @@ class Served:
         if start >= end:
             return Answer(416, headers={"Content-Range": f"bytes */{made.bytes}"})
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{made.bytes}"
-        return Answer(206, headers=headers, stream=Stream(files.read(self._root, found, made, start, end), end - start))
+        pieces = files.read(self._root, found, made, start, end)
+        around = files.around(self._root, found, made, start, end)
+        return Answer(206, headers=headers, stream=Stream(pieces, end - start, around))
 
 
 def _part(asked: str | None, size: int) -> tuple[int, int] | None:

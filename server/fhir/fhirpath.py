@@ -5,7 +5,7 @@ Every node knows where it stands, which a value alone does not tell. http://hl7.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,12 +13,15 @@ from typing import Any
 from adapter.errors import Invalid
 from adapter.fhir.resource import Raw
 from adapter.fhir.structure import Element, model_of, parts
+from server.fhir.sizes import Effort
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*')|(?P<number>\d+(?:\.\d+)?)|(?P<name>\$this|`[^`]+`|[A-Za-z_]\w*)|(?P<mark>!=|[=.()\[\]]))"
 )
 _ESCAPE = re.compile(r"\\(.)")
 _LENGTH_AT_MOST, _DEPTH_AT_MOST = 1000, 10
+# A path may begin anew at the whole resource inside of each where(), so that of n names and d of those n to the power of d are looked at.
+_LOOKED_AT_AT_MOST = 50_000
 _FUNCTIONS = ("where", "exists", "empty", "not", "first", "last", "ofType", "extension")
 
 
@@ -50,7 +53,14 @@ class Node:
         ]
 
 
-Step = Callable[[Sequence[Node], Node], Sequence[Node]]
+@dataclass(frozen=True, eq=False)
+class Whole(Node):
+    """A resource, with the effort that is left to look at its elements by however many paths."""
+
+    effort: Effort = field(default_factory=lambda: Effort(_LOOKED_AT_AT_MOST, "To follow these paths"))
+
+
+Step = Callable[[Sequence[Node], Whole], Sequence[Node]]
 """From what a path has found so far, and the whole resource, to what it finds then."""
 
 
@@ -61,22 +71,21 @@ class Path:
     steps: tuple[Step, ...] = ()
     last: str | None = None
 
-    def nodes(self, resource: Raw) -> list[Node]:
-        whole = root(resource)
+    def nodes(self, whole: Whole) -> list[Node]:
+        """What the path finds. Raises Invalid, and TooCostly where that takes looking at too much."""
         return [*_walk(self.steps, [whole], whole)]
 
-    def owners(self, resource: Raw) -> list[Node]:
+    def owners(self, whole: Whole) -> list[Node]:
         """What has the collection that the path names."""
-        whole = root(resource)
         return [*_walk(self.steps[:-1], [whole], whole)]
 
 
-def root(resource: Raw) -> Node:
+def root(resource: Raw) -> Whole:
     """The resource as a node. Raises Invalid for a type whose elements are not known here."""
     model = model_of(resource["resourceType"])
     if model is None:
         raise Invalid("FHIRPath Patch is not done for this resource type; JSON Patch is.")
-    return Node(resource, Element(resource["resourceType"], resource["resourceType"], False, None, model))
+    return Whole(resource, Element(resource["resourceType"], resource["resourceType"], False, None, model))
 
 
 def items(owner: Raw, element: Element) -> list[tuple[Any, Any]]:
@@ -101,8 +110,9 @@ def parse(text: str) -> Path:
     return path
 
 
-def _walk(steps: Sequence[Step], nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _walk(steps: Sequence[Step], nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     for step in steps:
+        whole.effort.spend(1 + len(nodes))
         nodes = step(nodes, whole)
     return nodes
 
@@ -224,26 +234,27 @@ class _Parser:
         return partial(_walk, self.path(depth).steps)
 
 
-def _named(name: str, nodes: Sequence[Node], _whole: Node) -> Sequence[Node]:
+def _named(name: str, nodes: Sequence[Node], _whole: Whole) -> Sequence[Node]:
     return [child for node in nodes for child in node.children(name)]
 
 
-def _typed(name: str, _nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _typed(name: str, _nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     """A type's name at the start of a path is the resource itself."""
     if name not in (whole.value["resourceType"], "Resource", "DomainResource"):
         raise Invalid("The path begins with another resource type.")
     return [whole]
 
 
-def _indexed(index: int, nodes: Sequence[Node], _whole: Node) -> Sequence[Node]:
+def _indexed(index: int, nodes: Sequence[Node], _whole: Whole) -> Sequence[Node]:
     return nodes[index : index + 1]
 
 
-def _literal(value: Any, _nodes: Sequence[Node], _whole: Node) -> Sequence[Node]:
+def _literal(value: Any, _nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
+    whole.effort.spend(1)
     return [Node(value)]
 
 
-def _called(name: str, argument: Any, nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _called(name: str, argument: Any, nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     if name == "where":
         return [node for node in nodes if _true(argument([node], whole))]
     if name == "exists":
@@ -261,15 +272,15 @@ def _called(name: str, argument: Any, nodes: Sequence[Node], whole: Node) -> Seq
     return nodes[:1] if name == "first" else nodes[-1:]
 
 
-def _any(several: Sequence[Step], nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _any(several: Sequence[Step], nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     return [Node(any(_true(step(nodes, whole)) for step in several))]
 
 
-def _every(several: Sequence[Step], nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _every(several: Sequence[Step], nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     return [Node(all(_true(step(nodes, whole)) for step in several))]
 
 
-def _compared(left: Step, right: Step, same: bool, nodes: Sequence[Node], whole: Node) -> Sequence[Node]:
+def _compared(left: Step, right: Step, same: bool, nodes: Sequence[Node], whole: Whole) -> Sequence[Node]:
     first, second = left(nodes, whole), right(nodes, whole)
     if not first or not second:
         return []

@@ -31,11 +31,11 @@ class _Operation:
             raise self.broken(f"it needs the part {name} with a valueInteger that is not negative")
         return value
 
-    def collection(self, raw: Raw) -> tuple[fhirpath.Node, Element]:
+    def collection(self, whole: fhirpath.Whole) -> tuple[fhirpath.Node, Element]:
         """The list that the path names, and what has it."""
         if self.path.last is None:
             raise self.broken("its path must end in the name of a list")
-        owners = self.path.owners(raw)
+        owners = self.path.owners(whole)
         if len(owners) != 1:
             raise self.fails("its path names no list, or several")
         element = _element(owners[0], self.path.last)
@@ -43,8 +43,8 @@ class _Operation:
             raise self.broken("what its path names is not a list")
         return owners[0], element
 
-    def one(self, raw: Raw) -> fhirpath.Node:
-        nodes = self.path.nodes(raw)
+    def one(self, whole: fhirpath.Whole) -> fhirpath.Node:
+        nodes = self.path.nodes(whole)
         if len(nodes) != 1:
             raise self.fails("its path names nothing" if not nodes else "its path names several elements")
         return nodes[0]
@@ -99,15 +99,16 @@ def change(parameters: Raw) -> Callable[[Raw], Raw]:
     work = [_parsed(number, parameter) for number, parameter in enumerate(given)]
 
     def patched(raw: Raw) -> Raw:
-        tree = copy(raw)
+        tree: Raw = copy(raw)
+        whole = fhirpath.root(tree)
         for operation, apply in work:
-            apply(operation, tree)
-        return tree  # type: ignore[no-any-return]
+            apply(operation, whole)
+        return tree
 
     return patched
 
 
-def _parsed(number: int, parameter: Any) -> tuple[_Operation, Callable[[_Operation, Raw], None]]:
+def _parsed(number: int, parameter: Any) -> tuple[_Operation, Callable[[_Operation, fhirpath.Whole], None]]:
     where = [f"Parameters.parameter[{number}]"]
     given = parameter.get("part") if isinstance(parameter, dict) and parameter.get("name") == "operation" else None
     if not isinstance(given, list) or not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in given):
@@ -125,8 +126,8 @@ def _text(members: Raw, name: str, *keys: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _add(operation: _Operation, raw: Raw) -> None:
-    owner, name = operation.one(raw), _text(operation.members, "name")
+def _add(operation: _Operation, whole: fhirpath.Whole) -> None:
+    owner, name = operation.one(whole), _text(operation.members, "name")
     if name is None:
         raise operation.broken("it needs the part name")
     if not isinstance(owner.value, dict):
@@ -139,8 +140,8 @@ def _add(operation: _Operation, raw: Raw) -> None:
     _write(owner.value, element, [*there, (value, sibling)])
 
 
-def _insert(operation: _Operation, raw: Raw) -> None:
-    owner, element = operation.collection(raw)
+def _insert(operation: _Operation, whole: fhirpath.Whole) -> None:
+    owner, element = operation.collection(whole)
     index, there = operation.number_of("index"), fhirpath.items(owner.value, element)
     if index > len(there):
         raise operation.fails("its index is behind the end of the list")
@@ -148,8 +149,8 @@ def _insert(operation: _Operation, raw: Raw) -> None:
     _write(owner.value, element, [*there[:index], (value, sibling), *there[index:]])
 
 
-def _delete(operation: _Operation, raw: Raw) -> None:
-    nodes = operation.path.nodes(raw)
+def _delete(operation: _Operation, whole: fhirpath.Whole) -> None:
+    nodes = operation.path.nodes(whole)
     if len(nodes) > 1:
         raise operation.fails("its path names several elements")
     for node in nodes:
@@ -165,8 +166,8 @@ def _without(operation: _Operation, node: fhirpath.Node) -> None:
         _without(operation, owner)
 
 
-def _replace(operation: _Operation, raw: Raw) -> None:
-    node = operation.one(raw)
+def _replace(operation: _Operation, whole: fhirpath.Whole) -> None:
+    node = operation.one(whole)
     owner, element = _place(operation, node)
     model = owner.element.model if owner.element else None
     target, value, sibling = operation.given(operation.value, None if element.choice else element, element.choice or "", owner.value, model)
@@ -176,8 +177,8 @@ def _replace(operation: _Operation, raw: Raw) -> None:
     _write(owner.value, target, [*there[: node.index], (value, sibling), *there[node.index + 1 :]])
 
 
-def _move(operation: _Operation, raw: Raw) -> None:
-    owner, element = operation.collection(raw)
+def _move(operation: _Operation, whole: fhirpath.Whole) -> None:
+    owner, element = operation.collection(whole)
     source, destination = operation.number_of("source"), operation.number_of("destination")
     there = fhirpath.items(owner.value, element)
     if max(source, destination) >= len(there):

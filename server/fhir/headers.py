@@ -14,8 +14,9 @@ _ACCEPTED = _JSON | {"*/*", "application/*"}
 _VERSIONS = frozenset({"4.0", "4.0.1"})
 # Say in what form to answer, whatever is asked. http://hl7.org/fhir/R4/http.html#parameters
 SHAPING = frozenset({"_format", "_pretty"})
-# Without it a cache may guess how long an answer with a Last-Modified stays true: https://www.rfc-editor.org/rfc/rfc9111#section-4.2.2
-UNCACHED = {"Cache-Control": "private, no-cache"}
+# Browsers would keep patients' data on their disks; and without it a cache may guess how long an answer with a Last-Modified stays true:
+# https://www.rfc-editor.org/rfc/rfc9111#section-4.2.2
+UNCACHED = {"Cache-Control": "no-store"}
 
 
 def check_accept(request: Request) -> None:

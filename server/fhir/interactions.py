@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from adapter.audit.event import TYPE as AUDIT_EVENT
 from adapter.errors import Forbidden, Invalid, NotFound
 from adapter.fhir import shapes
 from adapter.fhir.resource import Raw, dumps
 from adapter.store.documents import Stored
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import parameters
-from adapter.store.subscriptions import TYPE as SUBSCRIPTION
-from server.auth.needs import ANY
 from server.errors import MethodNotAllowed
 from server.fhir import headers, integrity, led, patch, subscriptions, writes
 from server.fhir.messages import Answer, Request, is_number
@@ -52,7 +51,8 @@ def write(request: Request, repository: Repository, type: str, id: str | None = 
     known = [(type, id)] if id else []
 
     def plan() -> list[writes.Write]:
-        return [judged(request, repository, planned(request, writes.Plan(repository, request.base, known, grant=request.grant), type, id))]
+        made = writes.Plan(repository, request.base, known, grant=request.grant, costs=request.costs)
+        return [judged(request, repository, planned(request, made, type, id))]
 
     [(done, stored)] = settled(request, repository, plan)
     return told(request, done, stored)
@@ -71,9 +71,8 @@ def planned(request: Request, plan: writes.Plan, type: str, id: str | None) -> w
     """The write that a request asks for, decided. Raises Invalid where its path does not fit its method, and what the plan raises."""
     write = subscriptions.accepted(request, plan.repository, _planned(request, plan, type, id))
     request.grant.demand(write.type, _letter(write), whole=False)
-    if write.type == SUBSCRIPTION:
-        # Whoever is told of changes reads them.
-        request.grant.demand(ANY, "rs")
+    if write.type == AUDIT_EVENT and plan.repository.sight:
+        raise Forbidden("The account is written by the server itself, and by who sees everything.")
     return write
 
 

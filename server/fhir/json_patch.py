@@ -6,8 +6,9 @@ from typing import Any
 
 from adapter.errors import Invalid, NotApplicable
 from adapter.fhir.resource import Raw, copy
+from server.fhir.sizes import Effort
 
-# A copy into what is copied doubles it; a handful of those would fill the memory.
+# A copy into what is copied doubles it, and what is copied often fills the memory as well.
 _OPERATIONS_AT_MOST = 1000
 _COPIED_AT_MOST = 100_000
 _MEMBERS = {
@@ -23,7 +24,8 @@ _MEMBERS = {
 def change(operations: Any) -> Callable[[Raw], Raw]:
     """The function that makes the patched copy of a resource. Raises Invalid for what is no patch.
 
-    The function raises NotApplicable where an operation does not fit the resource or a test fails; nothing is changed then.
+    The function raises NotApplicable where an operation does not fit the resource or a test fails, and Invalid where it nests values deeper
+    than can be walked; nothing is changed then.
     """
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise Invalid("A JSON Patch is a list of operations.")
@@ -34,8 +36,13 @@ def change(operations: Any) -> Callable[[Raw], Raw]:
 
     def patched(raw: Raw) -> Raw:
         tree: list[Any] = [copy(raw)]
-        for number, operation in enumerate(operations):
-            _apply(tree, operation, number)
+        copying = Effort(_COPIED_AT_MOST, "The copying of this patch")
+        try:
+            for number, operation in enumerate(operations):
+                _apply(tree, operation, number, copying)
+        except RecursionError:
+            # A copy into what is copied doubles how deep it is: a dozen of them are deeper than Python can walk.
+            raise Invalid("What the patch leaves is nested too deep.") from None
         if not isinstance(tree[0], dict):
             raise NotApplicable("What the patch leaves is not a resource.")
         return tree[0]
@@ -58,7 +65,7 @@ def _is_pointer(value: Any) -> bool:
     return isinstance(value, str) and (not value or value[0] == "/")
 
 
-def _apply(tree: list[Any], operation: Raw, number: int) -> None:
+def _apply(tree: list[Any], operation: Raw, number: int, copying: Effort) -> None:
     def fails(reason: str) -> NotApplicable:
         return NotApplicable(f"Operation {number} of the patch, {operation['op']}: {reason}.")
 
@@ -77,7 +84,7 @@ def _apply(tree: list[Any], operation: Raw, number: int) -> None:
         source = _steps(operation["from"])
         value = _get(tree, source, fails)
         if kind == "copy":
-            if _size(value) > _COPIED_AT_MOST:
+            if not copying.takes(_size(value)):
                 raise fails("it copies too much")
             _add(tree, path, copy(value), fails)
         elif path[: len(source)] != source:

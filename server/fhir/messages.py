@@ -1,6 +1,6 @@
 """A FHIR request and its answer, as values: the same for HTTP and for an entry of a Bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -10,10 +10,14 @@ from adapter.clock import instant
 from adapter.errors import Invalid
 from adapter.fhir.bundle import weak_etag
 from adapter.fhir.resource import Raw, dumps, parse_resource
-from adapter.store.documents import Stored
+from adapter.store.cost import Costs
+from adapter.store.documents import Document, Stored
+from adapter.store.query import Query
 from adapter.store.rows import Row
 from adapter.store.sight import Sight
 from server.auth.grant import UNLIMITED, Grant
+from server.fhir.sealed import Seal
+from server.fhir.sizes import check_depth
 from server.reply import Stream
 
 ABSENT = -1
@@ -44,6 +48,14 @@ class Request:
     """Whom the person who asks is in the record, empty where they are not in it: they act as nobody else. None where it is no person."""
     asker: str | None = None
     """Who asks, where that is known."""
+    owns: Document | None = None
+    """Who asks, as it is kept with what belongs to them alone; None where nobody is asked who they are."""
+    costs: Costs | None = None
+    """What its searches may cost; None for whatever they do."""
+    seal: Seal | None = None
+    """By which the links of a search keep what they say to themselves; None for in clear."""
+    counted: Callable[[int], None] | None = None
+    """Told of how many requests it is, where that is more than one, before they are carried out: what fails has cost as much."""
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name.lower())
@@ -52,12 +64,23 @@ class Request:
         """The resource in the body. Raises Invalid."""
         if not self.body:
             raise Invalid("There is no resource in the body.")
-        return parse_resource(self.body) if isinstance(self.body, bytes) else self.body
+        if not isinstance(self.body, bytes):
+            return self.body
+        raw = parse_resource(self.body)
+        check_depth(raw)
+        return raw
 
     @property
     def owner(self) -> str | None:
         """Whose an export is that is asked for here; None where nobody is asked who they are."""
         return self.asker or (self.sight.name if self.sight else None)
+
+    def searched(self, query: Query, *, whole: bool = False) -> Query:
+        """The search of what is granted; `whole`: all that it finds is read. Raises Forbidden, and TooCostly."""
+        granted = self.grant.narrowed(query)
+        if self.costs:
+            self.costs.check(granted, whole=whole)
+        return granted
 
     def param(self, name: str) -> str | None:
         """The last value given for a parameter."""
@@ -77,6 +100,10 @@ class Answer:
     """More of them than follow from the rest."""
     stream: Stream | None = None
     """Instead of `text`: what is answered is no resource, and `headers` say what it is."""
+    tells: Sequence[str] = ()
+    """Resources that are told in a form from which they cannot be read, as `Type/id`."""
+    purpose: str | None = None
+    """What it is told for, where that was said: a kind of that for which the asker is registered."""
 
     @staticmethod
     def of(stored: Stored | Row, status: int = 200) -> "Answer":

@@ -3,11 +3,13 @@
 import base64
 import binascii
 from collections.abc import Callable
+from typing import Any
 
 from adapter.errors import Invalid, UnsupportedMedia
 from adapter.fhir.resource import Raw, decode, parse
 from server.fhir import fhirpath_patch, headers, json_patch, merge_patch
 from server.fhir.messages import Request
+from server.fhir.sizes import check_depth
 
 _CHANGES = {"application/json-patch+json": json_patch.change, "application/merge-patch+json": merge_patch.change}
 FORMATS = (*_CHANGES, headers.FHIR_JSON)
@@ -21,10 +23,11 @@ def of(request: Request) -> Callable[[Raw], Raw]:
     if isinstance(request.body, bytes):
         kind = headers.content_kind(request)
         if kind in _CHANGES:
-            return _CHANGES[kind](decode(request.body))
+            return _CHANGES[kind](_decoded(request.body))
         headers.check_content(request, *_CHANGES)
         # fhirpy sends the elements to change, and calls them plain JSON.
         if kind == "application/json" and (elements := parse(request.body)).get("resourceType") != "Parameters":
+            check_depth(elements)
             return merge_patch.change(elements)
     raw = request.resource()
     if raw.get("resourceType") == "Binary" and not isinstance(request.body, bytes):
@@ -42,4 +45,10 @@ def _packed(binary: Raw) -> Callable[[Raw], Raw]:
         data = base64.b64decode(binary.get("data") or "", validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise Invalid("The data of the Binary is not base64.", expression=["Binary.data"]) from None
-    return _CHANGES[kind](decode(data))
+    return _CHANGES[kind](_decoded(data))
+
+
+def _decoded(text: bytes) -> Any:
+    value = decode(text)
+    check_depth(value)
+    return value

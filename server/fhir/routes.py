@@ -8,6 +8,7 @@ from werkzeug.routing import Map, Rule
 
 from adapter.store.repository import Repository
 from adapter.store.seen import seen_by
+from server.audit.access import asks
 from server.errors import of_http
 from server.fhir import bundles, capability, exports, headers, history, interactions, searches
 from server.fhir.messages import Answer, Request
@@ -76,6 +77,7 @@ def endpoint(
             raise of_http(error) from None
         if handler != served.file:
             headers.check_accept(request)
+        asks(request)
         interactions.check_granted(request)
         seen = repository if request.sight is None else seen_by(repository, request.sight)
         found: Answer = handler(request, seen, **names)

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from urllib.parse import parse_qsl
 
 from pymongo.client_session import ClientSession
 
@@ -13,13 +12,16 @@ from adapter.errors import Conflict, Gone, Invalid, MultipleMatches, NotFound, V
 from adapter.fhir.resource import Raw, check_structure
 from adapter.fhir.structure import check_codes
 from adapter.store import claims, search
+from adapter.store.cost import Costs
 from adapter.store.documents import Change, Document, Stored
 from adapter.store.joins import settled
 from adapter.store.matching import candidate, matches
 from adapter.store.repository import Also, Repository
 from adapter.store.search_parameters import parameters
+from adapter.store.versions import same_content
 from server.auth.grant import UNLIMITED, Grant
 from server.fhir.messages import ABSENT
+from server.fhir.sizes import check_depth, pairs
 
 # Every round that fails means that another writer's round succeeded.
 _ROUNDS = 100
@@ -39,6 +41,10 @@ class Write:
     """Whether it creates under an id of the caller's."""
     claim: claims.Claim | None = None
     found: Stored | None = None
+    before: Stored | None = None
+    """What an update is over: where it says the same, that is told, and nothing is written."""
+    owner: Document | None = None
+    """To whom a Subscription belongs from then on."""
 
     @property
     def reference(self) -> str:
@@ -51,12 +57,20 @@ class Plan:
     A condition is about what is stored and, in a transaction, about what the transaction makes.
     """
 
-    def __init__(self, repository: Repository, base: str, ids: Iterable[tuple[str, str]] = (), *, grant: Grant = UNLIMITED) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        base: str,
+        ids: Iterable[tuple[str, str]] = (),
+        *,
+        grant: Grant = UNLIMITED,
+        costs: Costs | None = None,
+    ) -> None:
         """`ids` are the (type, id) that the writes are about, as far as they say so: read at once, not one by one.
 
-        Conditions are searches, and ask of no more than `grant` allows.
+        Conditions are searches: they ask of no more than `grant` allows, and cost no more than `costs` do.
         """
-        self._grant = grant
+        self._grant, self._costs = grant, costs
         self.repository = repository
         self.base = base
         self._now = repository.clock()
@@ -158,6 +172,8 @@ class Plan:
         mine = [write for write in self._by_type[type] if write.found is None]
         kept = {write.id for write in mine if write.expect}
         query = self._grant.narrowed(search.parse(type, criteria, base=self.base, clock=self.repository.clock))
+        if self._costs:
+            self._costs.check(query)
         query = settled(self.repository.database, replace(query, count=2 + len(kept)))
         rows = search.run(self.repository.database, query).rows
         found = [Stored(type, row.id, row.version, row.updated, deleted=False, text=row.text) for row in rows if row.id not in kept]
@@ -197,11 +213,13 @@ class Plan:
         return current
 
     def _over(self, type: str, id: str, raw: Raw, current: Stored | None, claim: claims.Claim | None = None) -> Write:
-        fresh = current is None or current.deleted
-        return self._planned(Write(type, id, raw, current.version if current else 0, creates=fresh, put=fresh, claim=claim))
+        before = None if current is None or current.deleted else current
+        fresh, version = before is None, current.version if current else 0
+        return self._planned(Write(type, id, raw, version, creates=fresh, put=fresh, claim=claim, before=before))
 
     def _patched(self, current: Stored, change: Callable[[Raw], Raw]) -> Write:
         raw = change(current.raw)
+        check_depth(raw)
         if raw.get("id") != current.id or raw.get("resourceType") != current.type:
             raise Invalid("A patch may not change what resource it is: its type and its id.")
         _check(current.type, raw)
@@ -228,11 +246,11 @@ Guard = Callable[[Sequence[Write]], Also | None]
 def settle(repository: Repository, plan: Callable[[], Sequence[Write]], guards: Sequence[Guard] = ()) -> list[tuple[Write, Stored]]:
     """Plan and commit, all or nothing; where another writer came in between, plan again. Raises what `plan` and the guards raise."""
     for _ in range(_ROUNDS):
-        writes = plan()
+        writes = [_as_it_is(write) for write in plan()]
         due = [write for write in writes if write.found is None]
         if not due:
             return [(write, write.found) for write in writes if write.found]
-        changes = [Change(write.type, write.id, write.raw, write.expect, put=write.put) for write in due]
+        changes = [Change(write.type, write.id, write.raw, write.expect, put=write.put, owner=write.owner) for write in due]
         steps: list[Also] = [partial(_claim, repository, due)] if any(write.claim for write in due) else []
         steps += [step for guard in guards if (step := guard(due))]
         try:
@@ -243,9 +261,14 @@ def settle(repository: Repository, plan: Callable[[], Sequence[Write]], guards: 
     raise VersionConflict("Other writers kept changing what this request writes; try again.")
 
 
+def _as_it_is(write: Write) -> Write:
+    """The write; of one that would change nothing, what is there: whoever is told that reads it."""
+    return replace(write, found=write.before) if write.before and same_content(write.raw, write.before) else write
+
+
 def criteria(text: str) -> list[tuple[str, str]]:
     """The search parameters that a condition consists of."""
-    return parse_qsl(text.lstrip("?"), keep_blank_values=True)
+    return pairs(text.lstrip("?"))
 
 
 def check_id(id: object) -> None:

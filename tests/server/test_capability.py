@@ -236,6 +236,6 @@ def test_who_has_the_statement_is_not_sent_it_again(fhir):
     first = fhir.send("GET", "metadata")
     again = fhir.send("GET", "metadata", If_Modified_Since=first.headers["Last-Modified"])
     assert (again.status_code, again.data) == (304, b"")
-    assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "private, no-cache"
+    assert first.headers["Cache-Control"] == again.headers["Cache-Control"] == "no-store"
     assert fhir.send("GET", "metadata", If_Modified_Since="Thu, 01 Jan 2015 00:00:00 GMT").json == first.json
     assert fhir.send("GET", "metadata", If_None_Match='W/"None"').status_code == 200

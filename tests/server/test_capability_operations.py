@@ -68,6 +68,9 @@ def of_both(items, on_type):
     return {"instance": items, "type": [*items, on_type]}
 
 
+MEMBER = (("MemberPatient", HELD[0]), ("CoverageToMatch", MINIMAL["Coverage"]), ("Consent", MINIMAL["Consent"]))
+BUNDLE = [{"name": name, "resource": raw} for name, raw in MEMBER]
+
 CALLS = {
     "CodeSystem-lookup": ({"type": RED}, "Parameters"),
     "ConceptMap-translate": (of_both(RED, ("url", "valueUri", MAP)), "Parameters"),
@@ -76,9 +79,12 @@ CALLS = {
     "EpisodeOfCare-open": ({"instance": [BY]}, "EpisodeOfCare"),
     "EpisodeOfCare-transition": ({"instance": [BY, ("to", "valueCode", "screening")]}, "EpisodeOfCare"),
     "EpisodeOfCare-everything": ({"instance": []}, "Bundle"),
+    "Group-bulk-member-match": ({"type": [("MemberBundle", "part", BUNDLE)]}, "Parameters"),
+    "Group-davinci-data-export": ({"instance": []}, None),
     "Group-export": ({"instance": []}, None),
     "Measure-evaluate-measure": (of_both(PERIOD, ("measure", "valueString", "adherence")), "MeasureReport"),
     "Observation-lastn": ({"type": []}, "Bundle"),
+    "Patient-disclosures": ({"instance": []}, "Bundle"),
     "Patient-everything": ({"instance": []}, "Bundle"),
     "Patient-export": ({"type": []}, None),
     "Patient-member-match": (
@@ -158,14 +164,17 @@ def test_every_claimed_operation_gives_its_result_wherever_it_is_asked(fhir: Fhi
     assert {(id, level) for id, (calls, _) in CALLS.items() for level in calls} <= proven
 
 
-def test_every_operation_that_the_server_claims_for_itself_is_begun(fhir, definitions):
+def test_every_operation_that_the_server_claims_for_itself_is_begun_or_answered(fhir, definitions):
     claims = fhir.send("GET", "metadata").json["rest"][0]["operation"]
-    assert [operation["name"] for operation in claims] == ["export"]
+    assert [operation["name"] for operation in claims] == ["export", "payer-packet"]
     for operation in claims:
         definition = definitions(operation["definition"])
         assert (operation["name"], operation["documentation"]) == (definition["code"], definition["description"])
         assert (definition["system"], definition["type"], definition["instance"]) == (True, False, False)
-        begins(fhir, f"${definition['code']}")
+    begins(fhir, "$export")
+    fhir.put(patient(id="m"))
+    asked = {"resourceType": "Parameters", "parameter": [{"name": "patient", "valueReference": PERSON}]}
+    assert done(fhir.send("POST", "$payer-packet", asked)).json["resourceType"] == "Parameters"
 
 
 def test_an_operation_that_changes_nothing_can_be_asked_by_get_and_any_other_cannot(fhir, definitions):

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from adapter.fhir.resource import check_structure
+from adapter.store.cost import INCLUDES_AT_MOST
 
 from .claims import JSON_PATCH, MINIMAL, done, found, prove
 from .fhir import assert_outcome
@@ -132,7 +133,23 @@ def is_told_of(fhir, claims, text):
     assert {raw["status"] for raw in found(fhir, "Subscription")} == {"off", "requested"}
 
 
-DOCUMENTED = {"Subscription": is_told_of}
+def is_append_only(fhir, claims, text):
+    assert "neither changed nor deleted" in text
+    before = done(fhir.send("GET", "AuditEvent/m")).text
+    changed = mine("AuditEvent", outcome="8")
+    patch = [{"op": "add", "path": "/outcome", "value": "8"}]
+    for method, body in (("PUT", changed), ("DELETE", None)):
+        entry = {"request": {"method": method, "url": "AuditEvent/m"}, **({"resource": body} if body else {})}
+        whole = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+        for path in ("AuditEvent/m", "AuditEvent?_id=m"):
+            assert_outcome(fhir.send(method, path, body), 403, "forbidden")
+        assert_outcome(fhir.send("POST", "", whole), 403, "forbidden")
+    for path in ("AuditEvent/m", "AuditEvent?_id=m"):
+        assert_outcome(fhir.send("PATCH", path, patch, Content_Type=JSON_PATCH), 403, "forbidden")
+    assert done(fhir.send("GET", "AuditEvent/m")).text == before
+
+
+DOCUMENTED = {"Subscription": is_told_of, "AuditEvent": is_append_only}
 
 
 def versions(fhir, claims, policy):
@@ -197,7 +214,8 @@ def refers(fhir, claims, policies):
 
 def includes(name):
     def proof(fhir, claims, values):
-        found(fhir, f"{claims['type']}?{urlencode([(name, value) for value in values])}")
+        for several in batched([(name, value) for value in values], INCLUDES_AT_MOST):
+            found(fhir, f"{claims['type']}?{urlencode(several)}")
 
     return proof
 

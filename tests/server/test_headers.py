@@ -138,4 +138,4 @@ def test_any_other_if_none_match_of_a_write_is_refused(fhir, method, headers):
 def test_no_cache_is_let_guess_how_long_an_answer_stays_true(fhir):
     id = fhir.create(patient())["id"]
     for path in (f"Patient/{id}", "Patient", "metadata", "Patient/none", f"Patient/{id}/_history"):
-        assert fhir.send("GET", path).headers["Cache-Control"] == "private, no-cache"
+        assert fhir.send("GET", path).headers["Cache-Control"] == "no-store"

@@ -1,6 +1,7 @@
 """JSON Patch (RFC 6902), JSON Merge Patch (RFC 7396) and FHIRPath Patch: http://hl7.org/fhir/R4/http.html#patch"""
 
 import base64
+import json
 
 import pytest
 
@@ -109,6 +110,17 @@ def test_a_json_patch_that_does_not_fit_is_refused_and_changes_nothing(fhir, jso
     before = {"op": "replace", "path": "/gender", "value": "other"} if status == 422 and operation.get("op") != "test" else None
     assert_outcome(json_patch(*filter(None, [before, operation])), status, code)
     assert fhir.send("GET", "Patient/p").json["gender"] == "female"
+
+
+def test_a_json_patch_that_nests_deeper_than_can_be_walked_is_refused_and_what_stands_beside_it_is_done(fhir):
+    fhir.put(PATIENT)
+    # Each doubles how deep the names are.
+    doubled = [{"op": "copy", "from": "/contact/0", "path": "/contact/0" + "/name" * 2**times} for times in range(12)]
+    data = base64.b64encode(json.dumps(doubled).encode()).decode()
+    patch = entry("PATCH", "Patient/p", {"resourceType": "Binary", "contentType": JSON_PATCH, "data": data})
+    answer = fhir.send("POST", "", transaction(patch, entry("POST", "Patient", patient()), type="batch"))
+    assert [each["response"]["status"][:3] for each in answer.json["entry"]] == ["400", "201"]
+    assert fhir.send("GET", "Patient/p").headers["ETag"] == 'W/"1"'
 
 
 def test_a_json_patch_keeps_decimals_as_they_are_written(fhir):

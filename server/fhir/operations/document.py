@@ -19,9 +19,12 @@ _LIMITS = """## Limits
   Without `_count` a page has up to 1000 resources. `start` and `end` are about dates of care (`adapter/store/care_dates.py`): a
   condition lasts from its onset to its abatement, an order is of when it was made; what says no such date is of any time.
 - `$export` is answered with an address at which to ask how far it is, and its files can be read for a day: docs/export.md.
+- `$payer-packet` is asked by POST alone, and answers 422 for everybody whose record the caller does not see: docs/packet.md.
 - `$member-match` compares identifiers of the patient and of the coverage, and then family name, date of birth, gender and first name, so
   that twins with one contract are not taken for each other; who was replaced by somebody is nobody. `CoverageToLink` and `Consent` are
   read and not kept, and a consent that is not in force or denies is refused.
+- `$bulk-member-match` answers at once, of 500 members at most, and matches those alone whose Consent that is kept here names who asks;
+  `$davinci-data-export` takes the `exportType`s of ATR and of PDex's payer-to-payer: docs/export.md.
 - `$meta` is asked of one resource, not of a type or the system; adding and deleting makes a version as any change does.
 - `$validate` checks no profile and says so. Its last issue lists what was not checked.
 - `$lastn` takes parameters that find, none that sort, page or include.

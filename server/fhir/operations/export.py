@@ -5,6 +5,7 @@ What is not known or not done is refused, or, under `Prefer: handling=lenient`, 
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,10 +34,14 @@ _QUERY = re.compile(r"[A-Z][A-Za-z]*\?")
 
 def run(call: Call) -> Answer:
     """202, and where to ask how far the export is. Raises Invalid, NotFound, and Throttled where this asker has too many."""
+    return begin(call, asked(call))
+
+
+def begin(call: Call, asked: Asked) -> Answer:
+    """The answer to who asks for this export. Raises as `run` does."""
     request = call.request
     if headers.prefer(request, "respond-async") is None:
         raise Invalid("An export takes its time, so it is asked for with the header Prefer: respond-async.")
-    asked = _asked(call)
     asked.check(call.repository.clock)
     cohort(asked, call.repository)
     exports = Exports(call.repository)
@@ -50,10 +55,12 @@ def run(call: Call) -> Answer:
 
 
 def _eyes(request: Request) -> Eyes | None:
-    return Eyes(request.sight.viewer, request.sight.site) if request.sight else None
+    # The glass is broken for an hour, and an export may take longer.
+    return Eyes(replace(request.sight.viewer, glass=frozenset()), request.sight.site) if request.sight else None
 
 
-def _asked(call: Call) -> Asked:
+def asked(call: Call) -> Asked:
+    """What is asked for. Raises Invalid."""
     inputs, request = call.inputs, call.request
     lenient = (headers.prefer(request, "handling") or request.handling) == "lenient"
     format = str(inputs.one("_outputFormat") or "ndjson").replace(" ", "+")

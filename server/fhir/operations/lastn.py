@@ -49,7 +49,7 @@ def _found(call: Call, params: list[tuple[str, str]], strict: bool) -> Iterator[
     cursor: str | None = ""
     while cursor is not None:
         page = [*params, ("_count", str(query.MAX_COUNT)), *([("_cursor", cursor)] if cursor else [])]
-        asked = call.request.grant.narrowed(query.parse("Observation", page, strict=strict, base=call.request.base))
+        asked = call.request.searched(query.parse("Observation", page, strict=strict, base=call.request.base), whole=True)
         result = search.run(call.repository.database, asked)
         yield from result.rows
         cursor = result.cursor

@@ -24,7 +24,7 @@ def run(call: Call) -> Answer:
     patient, coverage, consent = (call.inputs.one(name) for name in ("MemberPatient", "CoverageToMatch", "Consent"))
     for given in filter(None, (patient, coverage, consent)):
         check_structure(given)
-    if consent and not _allows(consent, call.repository.clock()):
+    if consent and not allows(consent, call.repository.clock()):
         raise NotApplicable("The consent that came along allows nothing.", expression=["Consent"])
     id = member(call.repository, patient, coverage)
     identifier = {"type": {"coding": [_UMB]}, "system": OWN_ID, "value": id}
@@ -34,6 +34,7 @@ def run(call: Call) -> Answer:
     )
 
 
-def _allows(consent: Raw, now: datetime) -> bool:
+def allows(consent: Raw, now: datetime) -> bool:
+    """Whether a Consent that comes along is in force and does not deny as a whole."""
     provision = consent.get("provision") or {}
     return consent.get("status") == "active" and provision.get("type") != "deny" and covers(provision.get("period"), now)

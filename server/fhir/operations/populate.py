@@ -31,6 +31,14 @@ class _Known:
     resources: dict[str, Raw]
     proposal: Proposal | None = None
     left_open: list[str] = field(default_factory=list)
+    wholes: dict[str, fhirpath.Whole] = field(default_factory=dict)
+    """Those that paths were followed in: all paths of a form share the effort that they may take."""
+
+    def whole(self, name: str) -> fhirpath.Whole:
+        """The resource of this name. Raises Invalid for one whose elements are not known here."""
+        if name not in self.wholes:
+            self.wholes[name] = fhirpath.root(self.resources[name])
+        return self.wholes[name]
 
 
 def run(call: Call) -> Answer:
@@ -130,7 +138,7 @@ def _answers(item: Raw, known: _Known) -> list[Raw]:
         return [dict(initial) for initial in item.get("initial", ())]
     answers: list[Raw] = []
     try:
-        values = _evaluated(expression, known.resources)
+        values = _evaluated(expression, known)
         answers = [answer for value in values if (answer := _answer(item, value))]
     except CasebridgeError:
         values = [None]
@@ -139,14 +147,13 @@ def _answers(item: Raw, known: _Known) -> list[Raw]:
     return answers if item.get("repeats") else answers[:1]
 
 
-def _evaluated(expression: Any, resources: dict[str, Raw]) -> list[Any]:
+def _evaluated(expression: Any, known: _Known) -> list[Any]:
     if not isinstance(expression, dict) or expression.get("language") != "text/fhirpath":
         raise Invalid("Only FHIRPath is served.")
     name, _, path = str(expression.get("expression", "")).strip().removeprefix("%").partition(".")
-    resource = resources.get(name)
-    if resource is None:
+    if name not in known.resources:
         raise Invalid("The expression begins at no context that was given.")
-    return [node.value for node in fhirpath.parse(path).nodes(resource)] if path else [resource]
+    return [node.value for node in fhirpath.parse(path).nodes(known.whole(name))] if path else [known.resources[name]]
 
 
 def _answer(item: Raw, value: Any) -> Raw | None:

@@ -13,8 +13,11 @@ from server.fhir import interactions
 from server.fhir.messages import Answer, Request
 from server.fhir.operations import (
     apply,
+    bulk_member_match,
     case_process,
     case_trace,
+    davinci_data_export,
+    disclosures,
     evaluate_measure,
     everything,
     export,
@@ -23,6 +26,7 @@ from server.fhir.operations import (
     lastn,
     member_match,
     meta,
+    payer_packet,
     populate,
     terminology,
     validate,
@@ -38,9 +42,12 @@ OPERATIONS: dict[str, Operation] = {
     "EpisodeOfCare-everything": everything.episode,
     "EpisodeOfCare-open": case_process.open,
     "EpisodeOfCare-transition": case_process.transition,
+    "Group-bulk-member-match": bulk_member_match.run,
+    "Group-davinci-data-export": davinci_data_export.run,
     "Group-export": export.run,
     "Measure-evaluate-measure": evaluate_measure.run,
     "Observation-lastn": lastn.run,
+    "Patient-disclosures": disclosures.run,
     "Patient-everything": everything.patient,
     "Patient-export": export.run,
     "Patient-member-match": member_match.run,
@@ -52,6 +59,7 @@ OPERATIONS: dict[str, Operation] = {
     "Resource-meta-delete": meta.delete,
     "Resource-validate": validate.run,
     "System-export": export.run,
+    "System-payer-packet": payer_packet.run,
     "ValueSet-expand": terminology.expand,
 }
 """By the id of the OperationDefinition."""
@@ -93,9 +101,12 @@ _OWN: dict[str, Callable[[str], Raw | None]] = {"OperationDefinition": _operatio
 """By type: what this server works by, of an id."""
 
 
-def claims(type: str) -> list[Raw]:
-    """The operations of a type, with "Resource" of all types, with SYSTEM of the server, as a CapabilityStatement lists them."""
-    rows = [definitions()[id] for id in OPERATIONS if type in definitions()[id].listed]
+def claims(type: str, *, writing: bool = True) -> list[Raw]:
+    """The operations of a type, with "Resource" of all types, with SYSTEM of the server, as a CapabilityStatement lists them.
+
+    `writing`: those that change what is stored, too.
+    """
+    rows = [row for id in OPERATIONS if type in (row := definitions()[id]).listed and (writing or not row.writes)]
     return [{"name": row.code, "definition": row.url, "documentation": row.raw["description"]} for row in rows]
 
 

@@ -94,7 +94,10 @@ def piecemeal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], An
     def between(number: int, act: Callable[[], Any]) -> list[Export]:
         put, places = Exports.put, list[Export]()
 
-        def kept(self: Exports, before: Export, after: Export) -> Export:
+        def kept(self: Exports, before: Export, after: Export, session: Any = None) -> Export:
+            if session:
+                # It is whole: that is no place.
+                return put(self, before, after, session)
             places.append(after)
             if len(places) == number:
                 act()

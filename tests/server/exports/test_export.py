@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from adapter.access.groups import COVERED_BY
 from adapter.clock import instant
-from adapter.sync.exporting.cohort import COVERED_BY
 from adapter.sync.exporting.pace import Pace
 from adapter.sync.exporting.selection import Selection
 

@@ -2,45 +2,15 @@
 
 import json
 from datetime import timedelta
-from urllib.parse import parse_qsl
 
 import pytest
 
-from adapter.access.viewer import Viewer
 from adapter.clock import instant
-from adapter.store.sight import sight_of
 from adapter.sync.exporting import files
 from adapter.sync.exporting.exports import Exports
-from server.fhir.messages import Request
-from server.fhir.routes import endpoint
 
+from .insurers import asks, consent, coverage, exported, named, reader
 from .people import PEOPLE, of
-
-BASE = "http://localhost/fhir"
-HL7 = "http://terminology.hl7.org/CodeSystem"
-INSURER = Viewer("insurer-reader", frozenset(("Organization/ins",)), "HPAYMT")
-
-
-def coverage(id, payer="ins", status="active"):
-    return {
-        "resourceType": "Coverage",
-        "id": f"coverage-{id}",
-        "status": status,
-        "beneficiary": {"reference": f"Patient/{id}"},
-        "payor": [{"reference": f"Organization/{payer}"}],
-    }
-
-
-def consent(id):
-    return {
-        "resourceType": "Consent",
-        "id": f"consent-{id}",
-        "status": "active",
-        "scope": {"coding": [{"system": f"{HL7}/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": f"Patient/{id}"},
-        "policyRule": {"coding": [{"system": f"{HL7}/v3-ActCode", "code": "OPTIN"}]},
-    }
 
 
 @pytest.fixture
@@ -52,37 +22,17 @@ def stored(scene, make):
 
 @pytest.fixture
 def ask(stored):
-    """Asks as the insurer."""
-    answer = endpoint(stored.repository, stored.root)
-
-    def ask(path, method="GET"):
-        path, _, query = path.partition("?")
-        sight = sight_of(stored.repository.database, INSURER, stored.repository.clock())
-        return answer(Request(method, path, BASE, parse_qsl(query), {"prefer": "respond-async"}, sight=sight))
-
-    return ask
+    return asks(stored, reader("ins"))
 
 
 def found(ask, types):
     """What searches find."""
-    entries = [entry for type in types for entry in json.loads(ask(f"{type}?_count=100").text).get("entry", ())]
-    return {f"{entry['resource']['resourceType']}/{entry['resource']['id']}": entry["resource"] for entry in entries}
-
-
-def exported(stored):
-    """What the one export holds."""
-    [export] = Exports(stored.repository).all()
-    assert export.finished
-    lines = [json.loads(line) for made in export.files for line in files.lines(stored.root, export, made)]
-    named = {f"{raw['resourceType']}/{raw['id']}": raw for raw in lines}
-    assert len(named) == len(lines)
-    return named
+    return {name: raw for type in types for name, raw in named(ask(f"{type}?_count=100")).items()}
 
 
 def test_it_holds_what_searches_find_and_nothing_else(stored, ask):
     begun = ask("$export")
-    stored.write()
-    held = exported(stored)
+    held = exported(stored, begun)
     assert held == found(ask, stored.repository.types())
     assert {"Patient/river", "Patient/alma", "CarePlan/plan-river"} <= held.keys()
     assert {name for name in held if name.endswith("wren")} == {"Practitioner/nurse-wren", "PractitionerRole/role-wren"}
@@ -90,20 +40,18 @@ def test_it_holds_what_searches_find_and_nothing_else(stored, ask):
 
 
 def test_of_people_it_holds_nothing_of_those_who_are_not_seen(stored, ask):
-    ask("Patient/$export")
-    stored.write()
-    held = exported(stored)
+    held = exported(stored, ask("Patient/$export"))
     assert held.items() <= found(ask, stored.repository.types()).items()
     assert {"Patient/river", "CarePlan/plan-alma", "Coverage/coverage-river"} <= held.keys()
 
 
 def test_what_is_not_to_be_seen_any_more_is_in_no_piece_that_follows(stored, ask, make, piecemeal):
-    ask("$export?_type=Patient,CarePlan")
+    begun = ask("$export?_type=Patient,CarePlan")
     places = piecemeal(5, lambda: make(coverage("alma", status="cancelled"), coverage("river", status="cancelled")))
-    stored.write()
+    held = exported(stored, begun)
     assert len(places) > 5
     before = sum(made.count for made in places[4].files)
-    assert 0 < len(exported(stored)) == before < 4
+    assert 0 < len(held) == before < 4
 
 
 def test_it_is_for_the_insurer_alone(stored, ask):

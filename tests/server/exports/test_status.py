@@ -263,6 +263,14 @@ def test_a_file_is_found_by_its_name_alone(stored, name):
     assert stored.fhir.send("GET", f"{below(file['url']).rpartition('/')[0]}/{name}").status_code == 404
 
 
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_a_file_is_not_answered_in_a_bundle(stored, kind):
+    [file] = stored.manifest("$export?_type=Patient")["output"]
+    asked = {"request": {"method": "GET", "url": below(file["url"])}}
+    [entry] = stored.fhir.send("POST", "", {"resourceType": "Bundle", "type": kind, "entry": [asked]}).json["entry"]
+    assert entry["response"]["status"] == "400 Bad Request"
+
+
 def test_the_head_of_a_file_tells_its_size(stored):
     [file] = stored.manifest("$export?_type=Patient")["output"]
     head, whole = (stored.fhir.send(method, below(file["url"])) for method in ("HEAD", "GET"))

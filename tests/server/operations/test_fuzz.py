@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.care.questionnaire import canonical
-from server.fhir.operations.definition import definitions
+from server.fhir.operations.definition import SYSTEM, definitions
 
 from ..fhir import fuzzed, patient
 
@@ -81,7 +81,8 @@ def test_no_body_makes_an_operation_fail(fhir, id):
     @given(bodies)
     def ask(body):
         for type, instance in definition.places:
-            path = f"{type or 'Patient'}/{'p1/' if instance else ''}${definition.code}"
+            on = "" if type == SYSTEM else f"{type or 'Patient'}/"
+            path = f"{on}{'p1/' if instance else ''}${definition.code}"
             answer = fhir.send("POST", path, body)
             assert answer.status_code < 500 or answer.status_code == 501, answer.text
             assert answer.status_code == 200 or answer.json["resourceType"] == "OperationOutcome"

@@ -4,7 +4,7 @@ import pytest
 
 from adapter.fhir.resource import check_structure
 from server import create_app
-from server.fhir.operations.definition import definitions
+from server.fhir.operations.definition import SYSTEM, definitions
 from server.fhir.operations.registry import OPERATIONS
 
 from ..fhir import Fhir, assert_outcome, patient
@@ -37,7 +37,8 @@ def test_every_listed_operation_is_answered_or_refused_for_its_parameters_never_
     id = fhir.create(patient())["id"]
     for name, definition in definitions().items():
         for type, instance in definition.places:
-            path = f"{type or 'Patient'}/{id}/${definition.code}" if instance else f"{type or 'Patient'}/${definition.code}"
+            on = "" if type == SYSTEM else f"{type or 'Patient'}/"
+            path = f"{on}{id}/${definition.code}" if instance else f"{on}${definition.code}"
             answer = fhir.send("POST", path, {"resourceType": "Parameters"})
             assert answer.status_code in (200, 400, 404, 422), (name, answer.text)
             assert "is not offered here" not in answer.text
