@@ -8,6 +8,8 @@ from adapter.store.repository import Repository
 from server.front import Application, Environ
 
 PREFIX = "/api"
+SIGHT = "casebridge.sight"
+"""Where the environment of a request says what its caller sees; None, or nothing, for all."""
 _MAKING = Lock()
 
 

@@ -11,11 +11,13 @@ from webargs.flaskparser import FlaskParser
 from adapter.errors import UnsupportedMedia
 from adapter.fhir.resource import decode
 from adapter.store.repository import Repository
-from server.api import PREFIX, replies, schemas
+from adapter.store.seen import seen_by
+from server.api import PREFIX, SIGHT, replies, schemas
 from server.api.calls import ACTOR, REQUEST, Call
 from server.api.routes import Route, routes
 from server.compression import unpacked
 from server.errors import PROBLEM_JSON, named
+from server.fhir.sizes import check_depth
 from server.front import told
 
 MAX_BODY = 2**20
@@ -50,7 +52,9 @@ class _Parser(FlaskParser):
         if req.mimetype != replies.JSON:
             raise UnsupportedMedia(f"A body must be {replies.JSON}.")
         limit = flask.current_app.config["MAX_CONTENT_LENGTH"]
-        return decode(unpacked(req.get_data(), req.headers.get("Content-Encoding", ""), limit))
+        value = decode(unpacked(req.get_data(), req.headers.get("Content-Encoding", ""), limit))
+        check_depth(value)
+        return value
 
     def load_querystring(self, req: flask.Request, schema: Any) -> Any:  # noqa: ARG002 - webargs' arguments
         return req.args
@@ -75,7 +79,7 @@ def _blueprint() -> _Blueprint:
 
 def _view(blueprint: _Blueprint, route: Route) -> Callable[..., flask.Response]:
     def view(query: dict[str, Any], body: dict[str, Any] | None = None, **path: str) -> flask.Response:
-        call = Call(flask.current_app.extensions[_REPOSITORY], flask.request.headers, query, body or {})
+        call = Call(_repository(), flask.request.headers, query, body or {})
         return route.handler(call, **path)
 
     view.__doc__ = route.summary
@@ -85,6 +89,13 @@ def _view(blueprint: _Blueprint, route: Route) -> Callable[..., flask.Response]:
         decorated = blueprint.arguments(schemas.body_of(route.body), example=schemas.example(route.body))(decorated)
     decided: Callable[..., flask.Response] = blueprint.arguments(schemas.query_of(route.query), location="query")(decorated)
     return decided
+
+
+def _repository() -> Repository:
+    """The store as the caller sees it."""
+    whole: Repository = flask.current_app.extensions[_REPOSITORY]
+    sight = flask.request.environ.get(SIGHT)
+    return seen_by(whole, sight) if sight else whole
 
 
 _HEADERS = {

@@ -16,7 +16,7 @@ from adapter.cases.planned_service import PlannedService
 from adapter.cases.record import Judged
 from adapter.cases.registry import RECORDS
 from adapter.cases.task import Task
-from adapter.cases.values import Answer, Code, Period, Value
+from adapter.cases.values import Answer, Code, Identifier, Period, Value
 from adapter.cases.workflow import TRANSITIONS
 from adapter.casework import listing, transitions
 from adapter.casework.directory import KINDS
@@ -51,6 +51,17 @@ class Assignment(Judged):
 
     case_manager = Ref("Practitioner", required=True)
     reason = Text()
+
+
+class BreakGlass(Judged):
+    """For whom the glass is broken, by id or by identifier (one value or none is found), and why: in 10 to 500 characters."""
+
+    concept = "glass"
+    ONE_OF = frozenset(("client", "identifier"))
+
+    client = Ref("Patient")
+    identifier = Part(Identifier)
+    reason = Text(required=True)
 
 
 class Following(Judged):

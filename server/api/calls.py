@@ -23,6 +23,7 @@ class Call:
     """A request."""
 
     repository: Repository
+    """The store as the caller sees it."""
     headers: Headers
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)

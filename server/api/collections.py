@@ -10,7 +10,7 @@ from adapter.casework import cases, edits, listing
 from adapter.casework.desk import Desk
 from adapter.casework.past import history as versions
 from adapter.casework.records import Kept, put, read, remove
-from adapter.errors import Invalid, NotFound, RuleViolated, StaleRecord
+from adapter.errors import Forbidden, Invalid, NotFound, RuleViolated, StaleRecord
 from adapter.fhir.dates import BEGIN, span
 from adapter.fhir.plain import is_id
 from server.api import replies
@@ -79,6 +79,8 @@ def replace(call: Call, concept: str, id: str) -> flask.Response:
     expected = call.expected
     desk = call.desk_of(id) if expected == NEW and concept == "case_manager" else call.desk
     if expected == NEW:
+        if call.repository.sight:
+            raise Forbidden("Who does not see everything makes a record by POST: whether an id is in use is not told.")
         if not is_id(id):
             raise Invalid("An id is of up to 64 letters, digits, hyphens and dots.", expression=["id"])
         return replies.of_record(_new(desk, concept, id, edits.new(concept, dict(call.body))), HTTPStatus.CREATED)

@@ -10,7 +10,7 @@ import flask
 
 from adapter.cases.record import Judged
 from adapter.cases.registry import RECORDS
-from server.api import asked, collections, instruments, insurance, planning, process, referrals, told, transitions, views
+from server.api import asked, collections, glass, instruments, insurance, planning, process, referrals, told, transitions, views
 from server.api.asked import Nothing
 from server.api.calls import ACTOR, REQUEST
 from server.api.paths import path_of
@@ -195,10 +195,19 @@ _VIEWS: tuple[Route, ...] = (
 )
 
 
+_BROKEN: dict[str, Any] = {"answer": told.Broken, "headers": (ACTOR,)}
+
+_GLASS: tuple[Route, ...] = (
+    Route("POST", "/glass", "break-glass", "client", glass.break_, body=asked.BreakGlass, status=201, **_BROKEN),
+    Route("GET", "/glass", "broken-glass", "client", glass.listed, many=True, **_BROKEN),
+    Route("POST", "/glass/<id>/end", "mend-glass", "client", glass.end, **_BROKEN),
+)
+
+
 @cache
 def routes() -> tuple[Route, ...]:
-    """All of them: those of each concept, of the process, of instruments and plans, and the views across records."""
-    own = _PROCESS + _INSTRUMENTS + _PLANNING + _INSURANCE + _HANDING_ON + _VIEWS
+    """All of them: those of each concept, of the process, of instruments and plans, the views across records, and the glass."""
+    own = _PROCESS + _INSTRUMENTS + _PLANNING + _INSURANCE + _HANDING_ON + _VIEWS + _GLASS
     return tuple(route for concept in RECORDS for route in _collection(concept)) + own
 
 

@@ -222,7 +222,7 @@ def example(kind: type[Any], key: tuple[str, ...] = ()) -> dict[str, Any]:
     keys = {path.partition(".")[0] for path in key}
     needed = [name for name, field in of.items() if name in keys or (field.required and name not in made)]
     chosen = [name for name in of if name in getattr(kind, "ONE_OF", ())][:1]
-    return {name: _example(of[name]) for name in needed or chosen or list(of)[:1]}
+    return {name: _example(of[name]) for name in [*needed, *chosen] or list(of)[:1]}
 
 
 def _example(field: Any, key: tuple[str, ...] = ()) -> Any:

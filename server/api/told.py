@@ -34,6 +34,19 @@ class Instrument(Value):
     instrument = Text(required=True)
 
 
+class Broken(Value):
+    """A glass that was broken: who sees whom until when, and why; or until it was ended, and by whom."""
+
+    id = Text(required=True)
+    who = Ref("Practitioner", required=True)
+    patient = Ref("Patient", required=True)
+    reason = Text(required=True)
+    began = DateTime(required=True)
+    until = DateTime(required=True)
+    ended = DateTime()
+    ended_by = Text()
+
+
 class Way(Value):
     """A transition that the case's step allows, and what must be done first: nothing where the way is free."""
 

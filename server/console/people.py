@@ -7,6 +7,8 @@ import flask
 
 from adapter.store import search
 from adapter.store.filters import KEY
+from adapter.store.syntax import escape
+from server.audit.access import looks_for
 from server.console.names import full_name
 from server.console.site import Site
 
@@ -14,9 +16,11 @@ _MOST = 50
 
 
 def find(site: Site) -> Any:
-    """The clients that match, with their cases."""
+    """The clients that match, with their cases. The form sends what is looked for beside the address, which others may come to read."""
     site.desk()
-    wanted = flask.request.args.get("q", "").strip()
+    wanted = flask.request.values.get("q", "").strip()
+    if flask.request.method == "POST":
+        looks_for(flask.request.path, q=wanted)
     found = [_person(site, stored) for stored in _matching(site, wanted)] if wanted else []
     return flask.render_template("people.html", q=wanted, people=found, more=len(found) >= _MOST)
 
@@ -25,8 +29,7 @@ def _matching(site: Site, wanted: str) -> list[Any]:
     """By birth date where it is one, else by identifier, else by name."""
     site.repository.collection("Patient")
     for name in ("birthdate",) if re.fullmatch(r"\d{4}(-\d\d){0,2}", wanted) else ("identifier", "name"):
-        text = wanted.replace("\\", "\\\\").replace(",", "\\,").replace("|", "\\|").replace("$", "\\$")
-        query = search.parse("Patient", [(name, text), ("_count", str(_MOST))], clock=site.clock)
+        query = search.parse("Patient", [(name, escape(wanted)), ("_count", str(_MOST))], clock=site.clock)
         if rows := search.run(site.repository.database, query, site.repository.faces).rows:
             return [site.repository.read("Patient", row.id) for row in rows]
     return []

@@ -28,7 +28,11 @@ def moment(text: Any) -> str:
     found = str(text or "")
     if "T" not in found:
         return day(found)
-    when = datetime.fromisoformat(found)
+    try:
+        when = datetime.fromisoformat(found)
+    except ValueError:
+        # FHIR has leap seconds, Python has none.
+        return found
     return f"{day(found)}, {when:%H:%M}"
 
 

@@ -7,6 +7,7 @@ import flask
 
 from adapter.casework.desk import Desk
 from adapter.errors import Invalid
+from server.console.own import check_named
 from server.console.site import Site
 
 Form = dict[str, str]
@@ -15,12 +16,17 @@ Steps = Mapping[str, Callable[[Desk, str, Form], Any]]
 
 
 def take(site: Site, id: str, steps: Steps, section: str) -> Any:
-    """Take the step that was asked for, and lead back to this section of the case. Raises Invalid for none of these steps."""
+    """Take the step that was asked for, and lead back to this section of the case.
+
+    Raises Invalid for none of these steps, NotFound where it is a step of what is not of the case.
+    """
     form = {name: value.strip() for name, value in flask.request.form.items() if value.strip()}
     step = steps.get(form.get("step", ""))
     if step is None:
         raise Invalid("There is no such step.", expression=["step"])
-    step(site.desk(), form.get("of", ""), form)
+    desk, of = site.desk(), form.get("of", "")
+    check_named(site, id, of)
+    step(desk, of, form)
     return flask.redirect(flask.url_for("console.case-show", id=id, _anchor=section), 303)
 
 

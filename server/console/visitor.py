@@ -4,8 +4,6 @@ Behind the gate (server/auth) it is the person who logged in. Without it whoever
 attributed to that person; then `casebridge serve` listens on loopback only.
 """
 
-from urllib.parse import urlsplit
-
 import flask
 
 from adapter.casework.desk import Actor, Desk, actor
@@ -14,6 +12,8 @@ from adapter.errors import Forbidden, Invalid
 from adapter.store.repository import Repository
 
 COOKIE = "casebridge_actor"
+GATE = "gate"
+"""The extension of the application that is the gate, where there is one."""
 _YEAR = 365 * 24 * 3600
 
 
@@ -23,8 +23,21 @@ class NobodyYet(Invalid):
 
 def named() -> str:
     """The reference of who is at the console: of the person who logged in, or without logins as they said."""
+    if gated():
+        principal = flask.g.get("principal")
+        return (principal.fhir_user or "") if principal else ""
+    return flask.request.cookies.get(COOKIE, "")
+
+
+def gated() -> bool:
+    """Whether people log in here, so that nobody is believed who they say they are."""
+    return GATE in flask.current_app.extensions
+
+
+def pages() -> tuple[str, ...] | None:
+    """The pages that the visitor sees, as endpoints; None where they work on cases here, and see all of them."""
     principal = flask.g.get("principal")
-    return (principal.fhir_user or "") if principal else flask.request.cookies.get(COOKIE, "")
+    return None if principal is None or principal.role.console else principal.role.pages
 
 
 def visitor(repository: Repository) -> Actor:
@@ -47,6 +60,6 @@ def remember(response: flask.Response, reference: str) -> None:
 
 def check_origin() -> None:
     """Raise Forbidden where a form was not sent by a page of this server: browsers tell the origin of every POST."""
-    origin = flask.request.headers.get("Origin")
-    if origin is None or urlsplit(origin).netloc != flask.request.host:
+    # https://www.rfc-editor.org/rfc/rfc6454#section-6.2: scheme, host and port, and nothing behind them.
+    if flask.request.headers.get("Origin", "").partition("://")[2] != flask.request.host:
         raise Forbidden("This form was not sent by a page of this console.")

@@ -47,11 +47,13 @@ def team(site: Site) -> Any:
     """How full each caseload is, and what in it is late or urgent."""
     desk = site.desk()
     _supervise(desk)
-    rows = []
+    sight, rows = site.repository.sight, []
     for stored in site.repository.scan("PractitionerRole", {"concept": "case_manager"}):
         if stored.deleted or not stored.record.get("discipline"):
             continue
         whose = f"Practitioner/{stored.id}"
+        if sight and whose not in sight.viewer.ties:
+            continue
         cases = worklist.caseload(desk, whose)
         taken = sum((rules(case.models).places for case in cases), Fraction())
         rows.append(

@@ -17,7 +17,7 @@ def test_what_is_created_is_read_again(api, alma):
     answer = api.send("GET", f"goals/{made['id']}")
     assert answer.json == made == {"id": made["id"], "meta": made["meta"], **GOAL}
     assert made["meta"]["reference"] == f"Goal/{made['id']}"
-    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('W/"1"', "private, no-cache")
+    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('W/"1"', "no-store")
 
 
 def test_a_creation_tells_where_it_is(api, alma):

@@ -1,5 +1,6 @@
 """What the console shows of other FHIR servers: a plan with what each element becomes, conflicts, and questions about people."""
 
+import re
 import time
 
 import pytest
@@ -46,6 +47,7 @@ def test_a_plan_says_what_each_element_becomes_before_anything_is_sent(browser, 
     while "It would write" not in (text := browser.text("/connections/hospital")):
         assert time.monotonic() < until, text
     assert f"1950-01-01 → becomes {OURS}" in text
+    assert re.search(r'<a href="/fhir/Patient/[^"/?]+\?_pretty=true">Patient/', browser.get("/connections/hospital").text)
     assert world.there(patient)["birthDate"] == "1950-01-01"
 
 

@@ -23,7 +23,7 @@ def test_nobody_is_led_to_another_server(stranger, loaded, dana):
 
 def test_a_form_of_another_site_is_refused(stranger, loaded, dana):
     dana()
-    for origin in ({}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"}):
+    for origin in ({}, {"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Origin": "https://["}, {"Origin": ""}):
         answer = stranger.client.post(f"/cases/{loaded}/go", data={"way": "TR-01"}, headers=origin)
         assert answer.status_code == 403
 

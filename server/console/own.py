@@ -1,0 +1,34 @@
+"""Whether what a path or a form of a case names is of that case: what is another's is not shown, nor changed, as if it were of this one."""
+
+from adapter.cases.record import Fields
+from adapter.casework.records import read
+from adapter.errors import NotFound
+from adapter.fhir.references import split
+from adapter.store.search_parameters import table
+from server.console.site import Site
+
+PARTS = {"plan": "plan", "service": "planned_service", "screening": "screening"}
+"""By their names in the paths of a case's pages, the concepts of what is a part of it."""
+
+
+def check_path(site: Site, names: dict[str, str]) -> None:
+    """Raise NotFound where the path of a case, with these names in it, leads to what is not of the case."""
+    for name, concept in PARTS.items():
+        if name in names:
+            _check(site, names["id"], read(site.repository, concept, names[name]).fields)
+
+
+def check_named(site: Site, case: str, reference: str) -> None:
+    """Raise NotFound where a form of the case of this id names a record, as `Type/id`, that is not of the case."""
+    named = split(reference)
+    if named is None or named[0] not in table() or reference != f"{named[0]}/{named[1]}":
+        raise NotFound("There is no such record.")
+    stored = site.repository.read(*named[:2])
+    _check(site, case, stored.record | stored.local)
+
+
+def _check(site: Site, case: str, fields: Fields) -> None:
+    whole = read(site.repository, "case", case)
+    # As adapter/casework/facts.py has it: what says no case is of each case of its client.
+    if fields.get("client") != whole.fields["client"] or fields.get("case", whole.reference) != whole.reference:
+        raise NotFound("There is no such record in this case.")
