@@ -1,12 +1,16 @@
 """The command line: `casebridge`, one module per noun. `main` is its entry point."""
 
 import gc
+import os
 import signal
 from importlib.metadata import version
 
 import click
 
 from adapter import log
+from adapter.cli.access import access
+from adapter.cli.audit import audit
+from adapter.cli.backup import backup
 from adapter.cli.care import care
 from adapter.cli.case import case
 from adapter.cli.certificates import certificates
@@ -20,9 +24,11 @@ from adapter.cli.ig import ig
 from adapter.cli.keys import keys
 from adapter.cli.mapping import mapping
 from adapter.cli.measure import measure
+from adapter.cli.packet import packet
 from adapter.cli.people import people
 from adapter.cli.plan import apply_, plan
 from adapter.cli.remote import remote
+from adapter.cli.restore import restore
 from adapter.cli.sandbox import sandbox
 from adapter.cli.serve import serve
 from adapter.cli.subscriptions import subscriptions
@@ -41,13 +47,15 @@ _EXITS = "\n".join(f"  {code:<4} {meaning}" for code, meaning in CODES.items())
     cls=Guarded,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=f"\b\nExit codes:\n{_EXITS}\n\n\b\nEnvironment:\n"
-    "  CASEBRIDGE_DB        a MongoDB replica set's URI; without it, the embedded store\n"
-    "  CASEBRIDGE_DATABASE  the database's name, if the URI names none  [casebridge]\n"
-    "  CASEBRIDGE_HOME      the folder of the embedded store\n"
-    "  CASEBRIDGE_CARE      the folder of the site's own models, instruments and plan templates\n"
-    "  CASEBRIDGE_EXPORTS   the folder for the files of exports  [exports, in CASEBRIDGE_HOME]\n"
-    "  CASEBRIDGE_WORKERS   the Redis server by which workers get jobs; without it, this process does all\n"
-    "  CASEBRIDGE_LOG       DEBUG, INFO, WARNING or ERROR  [WARNING]",
+    "  CASEBRIDGE_DB          a MongoDB replica set's URI; without it, the embedded store\n"
+    "  CASEBRIDGE_DATABASE    the database's name, if the URI names none  [casebridge]\n"
+    "  CASEBRIDGE_HOME        the folder of the embedded store\n"
+    "  CASEBRIDGE_AUDIT_DAYS  for how many days the account of accesses is kept; without it, for ever\n"
+    "  CASEBRIDGE_BACKUP_KEY  the file of the key of backups\n"
+    "  CASEBRIDGE_CARE        the folder of the site's own models, instruments and plan templates\n"
+    "  CASEBRIDGE_EXPORTS     the folder for the files of exports  [exports, in CASEBRIDGE_HOME]\n"
+    "  CASEBRIDGE_WORKERS     the Redis server by which workers get jobs; without it, this process does all\n"
+    "  CASEBRIDGE_LOG         DEBUG, INFO, WARNING or ERROR  [WARNING]",
 )
 @click.option("--debug", is_flag=True, help="Show where an error came from. That can show patient data: not for a ticket.")
 @click.version_option(version("casebridge"), message="casebridge %(version)s")
@@ -67,6 +75,8 @@ _COMMANDS = (
     serve,
     client,
     user,
+    access,
+    audit,
     remote,
     keys,
     plan,
@@ -81,11 +91,14 @@ _COMMANDS = (
     subscriptions,
     import_,
     export,
+    packet,
     case,
     care,
     watch,
     measure,
     verify,
+    backup,
+    restore,
     reindex,
     worker,
     jobs,
@@ -102,6 +115,8 @@ for command in _COMMANDS:
 def main() -> None:
     """Run the command that the process's arguments name, and exit with its code."""
     signal.signal(signal.SIGTERM, raise_terminated)
+    # What any command writes, and what a store that it starts does, is this user's alone.
+    os.umask(0o077)
     # What was imported stays: the collector need not look at it again (0.1 s of a pull of 4,000 resources).
     gc.freeze()
     cli(prog_name="casebridge")

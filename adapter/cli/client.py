@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from adapter.cli.connection import registers
+from adapter.cli.connection import registers, repository
 from adapter.cli.terminal import as_json, say, table
 from adapter.fhir.resource import decode
 
@@ -15,7 +15,7 @@ _jwks_url = click.option("--jwks-url", help="Where it publishes its public keys,
 
 @click.group()
 def client() -> None:
-    """Programs that may ask a server with --auth.
+    """Programs that may ask this server.
 
     docs/security.md tells how an insurer registers once and then pulls.
     """
@@ -23,13 +23,14 @@ def client() -> None:
 
 @client.command()
 @click.argument("id")
-@click.option("--role", required=True, help="insurer-reader, clinician, case-manager, supervisor, administrator or auditor.")
+@click.option("--role", required=True, help="insurer-reader, new-payer, clinician, case-manager, supervisor, administrator or auditor.")
 @click.option("--scope", required=True, help="The most that it may ask for, such as 'system/*.rs'.")
 @click.option("--name", help="As people know it.  [default: ID]")
 @click.option("--organisation", help="For whom it asks, such as Organization/north.")
 @click.option("--purpose", help="Why it asks: a code of v3-ActReason, such as HPAYMT.")
 @click.option("--redirect", "redirects", multiple=True, help="Of an app: an address to which people are sent back; several are possible.")
 @click.option("--launch-url", help="Of an app that is started from the console: where.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="How many requests a second it may send.  [default: as all]")
 @_jwks
 @_jwks_url
 def add(id: str, jwks: Path | None, **options: Any) -> None:
@@ -44,13 +45,16 @@ def add(id: str, jwks: Path | None, **options: Any) -> None:
       casebridge client add growth-chart --role clinician --scope 'launch openid fhirUser patient/*.rs' \\
         --redirect https://chart.example/back
     """
+    from adapter.sync.exporting.attribution import attributed
     from server.auth.clients import Client
+    from server.auth.registers import Registers
 
     given = {name: value for name, value in options.items() if name not in ("role", "name", "redirects")}
     made = Client(id, options["name"] or id, options["role"], jwks=_read(jwks), redirects=tuple(options["redirects"]), **given)
-    with registers() as opened:
-        opened.clients.add(made)
-    say(f"{id} is registered, {'an app' if made.app else 'a service'}.")
+    with repository() as opened:
+        Registers.of(opened).clients.add(made)
+        group = attributed(opened, made.role_name, made.organisation) if made.organisation else None
+    say(f"{id} is registered, {'an app' if made.app else 'a service'}.{f' Its members are Group/{group}.' if group else ''}")
 
 
 @client.command("list")
@@ -103,6 +107,22 @@ def rotate(id: str, jwks: Path | None, jwks_url: str | None) -> None:
     with registers() as opened:
         opened.clients.rotate(id, jwks=_read(jwks), jwks_url=jwks_url)
     say(f"{id} has new keys.")
+
+
+@client.command()
+@click.argument("id")
+@click.argument("number", type=click.FloatRange(0))
+def rate(id: str, number: float) -> None:
+    """Let the client ID send NUMBER requests a second.
+
+    0 is for as many as all may. It counts from its next token on, within five minutes. docs/limits.md tells more.
+
+    \b
+      casebridge client rate north 500
+    """
+    with registers() as opened:
+        opened.clients.set_rate(id, number or None)
+    say(f"{id} may send {f'{number:g} requests a second' if number else 'as many requests as all may'}.")
 
 
 def _read(path: Path | None) -> Any:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def database() -> Iterator[Database[dict[str, Any]]]:
-    """The database that the environment names. Raises StoreUnavailable."""
-    with open_database(Settings.from_env(), notice=say) as opened:
+def database(*, restoring: bool = False) -> Iterator[Database[dict[str, Any]]]:
+    """The database that the environment names; a half restored one only for who is `restoring` it. Raises StoreUnavailable."""
+    with open_database(Settings.from_env(), notice=say, restoring=restoring) as opened:
         yield opened
 
 

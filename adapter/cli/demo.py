@@ -235,6 +235,7 @@ def _serve(repository: Repository, port: int, hospital: str) -> None:
         line(f"Our FHIR server: http://127.0.0.1:{server.port}/fhir")
         line(f"The hospital's:  {hospital}")
         line(f"Try: curl http://127.0.0.1:{server.port}/fhir/CarePlan")
+        line("They ask nobody who they are, as with `serve --no-auth`, so they answer on this machine alone.")
         line("Ctrl-C ends the demo.")
         until_asked_to_stop()
 

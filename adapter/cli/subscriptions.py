@@ -1,7 +1,8 @@
 """`casebridge subscriptions`: who is told of changes, how that goes, and the secrets by which it is known to come from here."""
 
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +17,11 @@ from adapter.store.documents import Change, Stored
 from adapter.store.repository import Repository
 from adapter.store.subscriptions import TYPE, Row
 from adapter.sync.subscriptions.delivery import with_status
+from adapter.sync.subscriptions.owners import Owners
 from adapter.sync.subscriptions.signature import secret, site_key, written
+
+if TYPE_CHECKING:
+    from server.auth.subscribers import Subscribers
 
 _json = click.option("--json", "json", is_flag=True, help="As JSON.")
 
@@ -41,8 +46,9 @@ def list_(json: bool) -> None:
     elif not found:
         say("There is none.")
     else:
-        rows = [(each["id"], each["status"], each["type"], each["waiting"], each["endpoint"], each["error"] or "") for each in found]
-        table(("subscription", "status", "type", "waiting", "endpoint", "error"), rows, numbers=("waiting",))
+        columns = ("id", "owner", "status", "type", "waiting", "endpoint", "error")
+        rows = [tuple("" if each[name] is None else each[name] for name in columns) for each in found]
+        table(("subscription", *columns[1:]), rows, numbers=("waiting",))
 
 
 @subscriptions.command()
@@ -62,7 +68,7 @@ def show(subscription: str, json: bool) -> None:
     if json:
         as_json(found)
         return
-    for name in ("id", "status", "error", "criteria", "endpoint", "payload", "end", "waiting"):
+    for name in ("id", "owner", "status", "error", "criteria", "endpoint", "payload", "end", "waiting"):
         line(f"{name}: {'none' if found[name] is None else found[name]}")
     if found["next"]:
         table(("moment", "event", "resource", "version"), [each.values() for each in found["next"]])
@@ -141,10 +147,22 @@ def deliver() -> None:
     """
     from adapter.sync.subscriptions.turns import delivering, site
 
-    with repository() as opened, delivering(opened, site(Settings.from_env())):
+    settings = Settings.from_env()
+    with repository() as opened, delivering(opened, site(settings, _owners(opened, settings))):
         say("Delivering. Ctrl-C stops it.")
         until_asked_to_stop()
     say("Stopped.")
+
+
+def _owners(opened: Repository, settings: Settings) -> Owners:
+    @cache
+    def subscribers() -> "Subscribers":
+        # What the server needs costs a second; where all is the operator's own it is not needed.
+        from server.auth.subscribers import Subscribers
+
+        return Subscribers(opened, settings.site)
+
+    return lambda owner, type: subscribers().standing(owner, type)
 
 
 def _set(id: str, status: str) -> None:
@@ -174,6 +192,7 @@ def _told(opened: Repository, stored: Stored, row: Row) -> dict[str, Any]:
     channel = raw["channel"]
     return {
         "id": row.id,
+        "owner": row.owner["name"] if row.owner else None,
         "status": raw["status"],
         "error": raw.get("error"),
         "type": raw["criteria"].lstrip("/").partition("?")[0],

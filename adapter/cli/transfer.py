@@ -120,7 +120,7 @@ def _to_folder(opened: Repository, types: list[str], out: Path, report: Report) 
 
 def _to_file(opened: Repository, types: list[str], out: Path, report: Report) -> int:
     count = 0
-    with _whole(out) as file:
+    with whole(out) as file:
         for type in types:
             for text in _texts(opened, type, report):
                 file.write(text.encode() + b"\n")
@@ -129,7 +129,7 @@ def _to_file(opened: Repository, types: list[str], out: Path, report: Report) ->
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+def whole(out: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     """A file of its owner's alone that takes its name when it is complete; before that, and if it never is, there is none."""
     partial = out.with_name(f".{out.name}.partial")
     partial.unlink(missing_ok=True)

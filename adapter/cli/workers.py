@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import click
 
+from adapter.access.policy import policies
 from adapter.care import check
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.clock import instant
-from adapter.config import Settings
+from adapter.config import Settings, care_folder
 from adapter.errors import Invalid, NotFound
 from adapter.sync.loading import reindex as index
 from adapter.sync.workers import jobs as known
@@ -34,6 +35,7 @@ def worker() -> None:
     if url is None:
         raise Invalid("CASEBRIDGE_WORKERS names no Redis server, so nobody can tell this worker what to do.")
     check.refuse()
+    policies(care_folder())
     with repository() as opened:
         say("Working. Ctrl-C stops it.")
         with suppress(SystemExit):

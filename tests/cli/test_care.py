@@ -69,8 +69,10 @@ def test_a_file_that_is_not_there_is_bad_input(casebridge):
     assert casebridge("care", "check", "none.json").code == 2
 
 
-def test_the_server_and_a_worker_do_not_start_on_what_cannot_be_used(environment, site):
-    (site / "models" / "broken.json").write_text("{")
+@pytest.mark.parametrize("folder", ["models", "access"])
+def test_the_server_and_a_worker_do_not_start_on_what_cannot_be_used(environment, site, folder):
+    (site / folder).mkdir(exist_ok=True)
+    (site / folder / "broken.json").write_text("{")
     settings = {**environment, "CASEBRIDGE_WORKERS": "redis://127.0.0.1:1/0"}
     for command in (["serve", "--port", "0"], ["worker"]):
         ran = subprocess.run([sys.executable, "-m", "adapter.cli", *command], env=settings, capture_output=True, text=True, timeout=60)

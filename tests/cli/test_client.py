@@ -1,6 +1,7 @@
-"""`casebridge client` and `casebridge user`, and a server that asks who they are."""
+"""`casebridge client`, and a server that asks who it is."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -38,33 +39,38 @@ def test_a_client_is_added_listed_rotated_and_disabled(casebridge, jwks):
     assert add(casebridge, jwks).code == 2
 
 
+def test_an_insurer_is_told_the_group_of_its_members(casebridge, jwks):
+    options = ("--organisation", "Organization/north", "--scope", "system/*.rs", "--jwks", jwks)
+    ran = casebridge("client", "add", "north", "--role", "insurer-reader", *options)
+    assert ran.code == 0
+    assert re.search(r"Its members are Group/[0-9a-f-]{36}\.", ran.err)
+    ran = casebridge("client", "add", "north-new", "--role", "new-payer", *options)
+    assert (ran.code, "Group" in ran.err) == (0, False)
+
+
+def test_a_client_may_have_a_rate_of_its_own(casebridge, jwks):
+    assert (
+        casebridge("client", "add", "north", "--role", "administrator", "--scope", "system/*.rs", "--jwks", jwks, "--rate", "2.5").code == 0
+    )
+    assert casebridge("client", "list", "--json").json[0]["rate"] == 2.5
+    assert "500 requests a second" in casebridge("client", "rate", "north", "500").err
+    assert casebridge("client", "list", "--json").json[0]["rate"] == 500
+    assert "as all" in casebridge("client", "rate", "north", "0").err
+    assert casebridge("client", "list", "--json").json[0]["rate"] is None
+    for wrong in ("-1", "nan", "100000", "x"):
+        assert casebridge("client", "rate", "north", wrong).code == 2
+    assert casebridge("client", "rate", "nobody", "5").code == 2
+
+
 def test_what_is_wrong_with_a_client_is_one_line(casebridge, jwks):
     ran = casebridge("client", "add", "north", "--role", "king", "--scope", "system/*.rs", "--jwks", jwks)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert casebridge("client", "disable", "nobody").code == 2
 
 
-def test_a_user_is_added_with_a_password_from_standard_input_and_never_shown(casebridge):
-    ran = casebridge(
-        "user", "add", "dana", "--role", "case-manager", "--fhir-user", "Practitioner/dana", answer="a long sentence of hers\n"
-    )
-    assert (ran.code, ran.out) == (0, "")
-    assert casebridge("user", "password", "dana", answer="another sentence of hers\n").code == 0
-    listed = casebridge("user", "list", "--json")
-    assert "sentence" not in listed.out
-    assert "argon" not in listed.out
-    assert casebridge("user", "disable", "dana").code == 0
-    assert casebridge("user", "password", "nobody", answer="a sentence of nobody's\n").code == 2
-
-
-def test_a_short_password_and_none_are_refused(casebridge):
-    for answer in ("short\n", "\n"):
-        assert casebridge("user", "add", "dana", "--role", "auditor", answer=answer).code == 2
-
-
-def test_a_server_with_auth_asks_and_one_registered_at_the_command_line_is_let_in(casebridge, environment, jwks, tmp_path):
+def test_a_server_asks_who_it_is_and_one_registered_at_the_command_line_is_let_in(casebridge, environment, jwks, tmp_path):
     add(casebridge, jwks)
-    with serving(environment, "--auth") as (run, port):
+    with serving(environment) as (run, port):
         base = f"http://127.0.0.1:{port}/fhir"
         assert requests.get(f"{base}/Patient", timeout=30).status_code == 401
         settings = {"kind": "smart-backend", "client_id": "north", "keys": "north", "keys_folder": str(tmp_path / "keys")}
@@ -79,5 +85,5 @@ def test_a_server_with_auth_asks_and_one_registered_at_the_command_line_is_let_i
 
 
 def test_beyond_this_machine_it_listens_only_where_tls_is_before_it(casebridge):
-    ran = casebridge("serve", "--auth", "--host", "0.0.0.0", "--port", "0")
+    ran = casebridge("serve", "--host", "0.0.0.0", "--port", "0")
     assert (ran.code, "CASEBRIDGE_URL" in ran.err) == (4, True)

@@ -37,7 +37,7 @@ def ended(run: subprocess.Popen[str]) -> tuple[int, str, list[str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_tells_its_address_answers_there_and_ends_when_asked(environment, number):
-    with serving(environment) as (run, port):
+    with serving(environment, "--no-auth") as (run, port):
         assert requests.get(f"http://127.0.0.1:{port}/fhir/metadata", timeout=30).json()["resourceType"] == "CapabilityStatement"
         run.send_signal(number)
         code, out, err = ended(run)
@@ -66,7 +66,7 @@ def wait_until_refused(port: int) -> None:
 
 
 def test_a_request_in_flight_is_answered_before_the_end(environment):
-    with serving(environment) as (run, port):
+    with serving(environment, "--no-auth") as (run, port):
         connection, rest = half_sent(port)
         with connection:
             run.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ def test_a_request_in_flight_is_answered_before_the_end(environment):
 
 
 def test_a_second_signal_does_not_wait_for_what_is_in_flight(environment):
-    with serving(environment) as (run, port):
+    with serving(environment, "--no-auth") as (run, port):
         connection, _ = half_sent(port)
         with connection:
             run.send_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_a_second_signal_does_not_wait_for_what_is_in_flight(environment):
 
 
 def test_the_log_tells_of_every_request_where_that_is_asked_for(environment):
-    with serving({**environment, "CASEBRIDGE_LOG": "INFO"}) as (run, port):
+    with serving({**environment, "CASEBRIDGE_LOG": "INFO"}, "--no-auth") as (run, port):
         answer = requests.get(f"http://127.0.0.1:{port}/fhir/Patient?family=Kanarifugl", timeout=30)
         run.send_signal(signal.SIGTERM)
         _, _, err = ended(run)
@@ -101,14 +101,14 @@ def test_the_log_tells_of_every_request_where_that_is_asked_for(environment):
 
 
 def test_a_host_that_others_can_reach_is_refused(casebridge):
-    ran = casebridge("serve", "--host", "0.0.0.0", "--port", "0")
+    ran = casebridge("serve", "--no-auth", "--host", "0.0.0.0", "--port", "0")
     assert ran.code == 4
     assert "loopback" in ran.err
 
 
 def test_a_port_that_is_taken_is_said(environment, hospital):
     port = hospital.base_url.rpartition(":")[2].partition("/")[0]
-    command = [sys.executable, "-m", "adapter.cli", "serve", "--port", port]
+    command = [sys.executable, "-m", "adapter.cli", "serve", "--no-auth", "--port", port]
     run = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
     assert run.returncode == 2
     assert run.stderr.splitlines() == [f"casebridge: Address already in use: the server cannot listen on port {port} of 127.0.0.1."]
@@ -120,7 +120,7 @@ def test_the_environment_says_who_may_ask_and_how_the_server_is_known(environmen
         "CASEBRIDGE_INTEGRITY": "on",
         "CASEBRIDGE_URL": "https://fhir.example",
     }
-    with serving({**environment, **settings}) as (run, port):
+    with serving({**environment, **settings}, "--no-auth") as (run, port):
         base = f"http://127.0.0.1:{port}/fhir"
         flag = {"resourceType": "Flag", "status": "active", "code": {"text": "Kanarifugl"}, "subject": {"reference": "Patient/none"}}
         answer = requests.post(f"{base}/Flag", json=flag, headers={"Origin": "http://localhost:3000"}, timeout=30)
@@ -130,3 +130,15 @@ def test_the_environment_says_who_may_ask_and_how_the_server_is_known(environmen
     assert answer.status_code == 422
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
     assert proxied.headers["Location"].startswith("https://fhir.example/fhir/Patient/")
+
+
+def test_how_often_may_be_asked_and_what_a_search_may_cost_are_settings(environment):
+    with serving({**environment, "CASEBRIDGE_ADDRESS_RATE": "0.01", "CASEBRIDGE_SCAN": "1"}, "--no-auth") as (run, port):
+        costly = requests.get(f"http://127.0.0.1:{port}/fhir/CodeSystem?name:contains=x", timeout=30)
+        assert (costly.status_code, costly.json()["issue"][0]["code"]) == (400, "too-costly")
+        soon = requests.get(f"http://127.0.0.1:{port}/fhir/metadata", timeout=30)
+        assert (soon.status_code, soon.json()["issue"][0]["code"]) == (429, "throttled")
+        assert 90 <= int(soon.headers["Retry-After"]) <= 100
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=30).status_code == 200
+        run.send_signal(signal.SIGTERM)
+        assert ended(run)[0] == 0

@@ -9,13 +9,19 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 import requests
 
+from adapter.clock import utc_now
+from adapter.fhir.keys import Keys
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
+from server.auth.clients import Client
+from server.auth.principal import Principal
+from server.auth.registers import Registers
 from tests.sync.receiver import Receiver, eventually
 
 JSON = "application/fhir+json"
@@ -137,6 +143,34 @@ def test_killed_ten_times_in_the_middle_it_tells_all_in_order_and_each_kill_repe
     assert len(told) <= 100 + kills
 
 
+def test_killed_in_the_middle_what_an_owner_is_told_is_written_down_once(repository, receiver, start, environment, tmp_path, casebridge):
+    environment["CASEBRIDGE_SUBSCRIBERS"] = receiver.url
+    keys = Keys(tmp_path / "keeper")
+    keys.make("ES384", utc_now())
+    Registers.of(repository).clients.add(Client("keeper", "Keeper", "administrator", "system/*.rs", jwks=keys.jwks()))
+    hook = {"type": "rest-hook", "endpoint": receiver.url}
+    raw = {"resourceType": "Subscription", "status": "requested", "reason": "x", "criteria": "Organization", "channel": hook}
+    owner = Principal("keeper", "administrator", "system/*.rs").owner
+    repository.commit([Change("Subscription", "s", raw, 0, owner=owner)])
+    [row] = casebridge("subscriptions", "list", "--json").json
+    assert row["owner"] == "keeper"
+    repository.commit([Change("Organization", f"o{number:02}", {"resourceType": "Organization"}, 0) for number in range(9)])
+    killed = threading.Event()
+    receiver.answer = lambda got: 200 if len(receiver.got) < 5 or killed.wait(60) else 200
+    first = start("subscriptions", "deliver")
+    assert eventually(lambda: len(receiver.got) == 5)
+    first.kill()
+    first.communicate()
+    killed.set()
+    start("subscriptions", "deliver")
+    assert eventually(lambda: not repository.notifications.waiting("s/1"))
+    told = [f"create/Organization/o{number:02}/1" for number in range(9)]
+    assert [got.about for got in receiver.got[1:]] == [*told[:4], *told[3:]]
+    events = [entity for stored in repository.scan("AuditEvent") for entity in stored.raw["entity"]]
+    written = [each["what"]["reference"] for each in events if "/_history/" in each.get("what", {}).get("reference", "")]
+    assert sorted(written) == [f"Organization/o{number:02}/_history/1" for number in range(9)]
+
+
 def test_of_two_processes_one_delivers_and_the_other_follows_when_it_is_killed(repository, subscribe, receiver, start):
     subscribe("s", receiver.url)
     first = start("subscriptions", "deliver")
@@ -156,7 +190,7 @@ def test_of_two_processes_one_delivers_and_the_other_follows_when_it_is_killed(r
 
 def test_serve_delivers_what_is_written_to_it_and_takes_the_subscribers_that_the_environment_names(environment, subscribe, receiver, start):
     environment["CASEBRIDGE_SUBSCRIBERS"] = "https://hooks.example/in https://other.example/"
-    process = start("serve", "--port", "0")
+    process = start("serve", "--no-auth", "--port", "0")
     address = re.search(r"http://127\.0\.0\.1:\d+/fhir", process.stderr.readline())[0]
     raw = subscribe("model", receiver.url).raw
     assert requests.post(f"{address}/Subscription", json={**raw, "criteria": "Patient"}, timeout=30).status_code == 201
