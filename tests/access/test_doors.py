@@ -94,6 +94,50 @@ def test_what_is_withheld_is_neither_told_nor_found(ask):
     assert "555" not in ask("GET", "Patient/river/_history/1").text
 
 
+def test_nobody_is_found_in_a_compartment_by_what_is_withheld(ask, repository):
+    seen = {"subject": {"reference": "Patient/river"}, "performer": [{"reference": "Patient/alma"}], "status": "final"}
+    repository.commit([Change("Observation", "o", {"resourceType": "Observation", **seen, "code": {"text": "a"}}, 0)])
+    whole, withheld = (
+        structs.replace(POLICY, types={**POLICY.types, "Observation": view}) for view in (View(), View(withheld=("performer",)))
+    )
+    assert ids(ask("GET", "Patient/alma/Observation", policy=whole)) == {"o"}
+    assert ids(ask("GET", "Patient/alma/Observation", policy=withheld)) == set()
+    assert ids(ask("GET", "Patient/river/Observation?subject=Patient/river", policy=withheld)) == {"o"}
+    assert json.loads(ask("GET", "Patient/alma/Observation?_summary=count", policy=withheld).text)["total"] == 0
+
+
+def test_nothing_is_found_by_way_of_what_is_withheld(ask, repository):
+    """Where the element that leads there was all that is asked of a resource, nothing of it is read, not the whole of it."""
+    party = {"party": {"reference": "Organization/paid"}}
+    claim = {"resourceType": "Claim", "status": "active", "patient": {"reference": "Patient/river"}, "payee": party}
+    repository.commit([Change("Claim", "c", claim, 0), Change("Organization", "paid", {"resourceType": "Organization", "name": "a"}, 0)])
+    whole, withheld = (structs.replace(POLICY, types={**POLICY.types, "Claim": view}) for view in (View(), View(withheld=("payee",))))
+    asked = "Organization?_has:Claim:payee:patient=Patient/river"
+    assert ids(ask("GET", asked, policy=whole)) == {"paid"}
+    assert ids(ask("GET", asked, policy=withheld)) == set()
+
+
+def test_a_new_insurer_reads_no_amount(ask, repository):
+    """Neither where R4 has one, nor in a text or a contained resource, which may say anything."""
+    told = {"text": {"status": "generated", "div": "4711"}, "contained": [{"resourceType": "Basic", "id": "b", "code": {"text": "4711"}}]}
+    amount, river = {"value": 4711, "currency": "EUR"}, {"reference": "Patient/river"}
+    priced = [{"sequence": 1, "unitPrice": amount, "net": amount}]
+    made = {
+        "Claim": {"patient": river, "item": priced, "total": amount},
+        "ExplanationOfBenefit": {"patient": river, "item": priced, "payment": {"amount": amount}, "benefitBalance": [{"x": amount}]},
+        "Coverage": {"beneficiary": river, "costToBeneficiary": [{"valueMoney": amount}]},
+        "CoverageEligibilityRequest": {"patient": river, "item": priced},
+        "CoverageEligibilityResponse": {"patient": river, "insurance": [{"item": [{"benefit": [{"allowedMoney": amount}]}]}]},
+    }
+    repository.commit([Change(type, "a", {"resourceType": type, "status": "active", **told, **body}, 0) for type, body in made.items()])
+    new = structs.replace(policies(None)["new-payer"], ties=("payor",), consent="opt-out")
+    for type in made:
+        answer = ask("GET", f"{type}/a", policy=new)
+        assert json.loads(answer.text)["status"] == "active"
+        assert "4711" not in answer.text, type
+        assert "4711" in ask("GET", f"{type}/a", policy=structs.replace(new, types={type: View()})).text
+
+
 def test_a_write_changes_only_what_is_seen(ask, repository):
     plan = {"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "Patient/river"}}
     assert ask("POST", "CarePlan", plan).status == 201
@@ -205,6 +249,15 @@ def test_who_sees_a_case_takes_it_up_and_leaves_the_evidence_that_they_could_not
     [event] = repository.scan("AuditEvent")
     alone = {name: value for name, value in event.raw.items() if name != "id"}
     assert isinstance(ask("POST", "AuditEvent", alone, viewer=manager, policy=policy), Forbidden)
+    alma = json.loads(ask("GET", "Patient/alma", viewer=manager, policy=policy).text)
+    forged = {**alone, "entity": [{"what": {"reference": "Patient/alma"}}]}
+    entries = [("PUT", "Patient/alma", alma), ("POST", "AuditEvent", forged)]
+    several = [{"resource": resource, "request": {"method": method, "url": url}} for method, url, resource in entries]
+    for kind in ("transaction", "batch"):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": several}
+        told = ask("POST", "", bundle, viewer=manager, policy=policy)
+        assert isinstance(told, Forbidden) if kind == "transaction" else "403" in json.loads(told.text)["entry"][1]["response"]["status"]
+    assert [each.id for each in repository.scan("AuditEvent")] == [event.id]
 
 
 def test_with_broken_glass_a_patient_is_seen_without_ties_and_consents(ask):

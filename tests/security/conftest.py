@@ -4,6 +4,7 @@ One server for all attacks: what they try must change nothing, and a test of its
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from tests.server.auth.conftest import app, browser, dana, issuer, site
 from tests.server.auth.site import Site, opened
+
+from . import members
 
 __all__ = ["app", "browser", "dana", "issuer", "site"]
 
@@ -53,4 +56,19 @@ def target(store: Any, issuer: Any, tmp_path_factory: pytest.TempPathFactory) ->
     raws = [raw for patient in ("ours", "theirs") for raw in _world(patient)]
     repository.commit([Change(raw["resourceType"], raw["id"], raw, 0) for raw in raws])
     with opened(repository, tmp_path_factory.mktemp("target"), issuer, fetch) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def payers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server of the insurers keeps its files."""
+    return tmp_path_factory.mktemp("payers")
+
+
+@pytest.fixture(scope="session")
+def payers(store: Any, issuer: Any, payers_folder: Path) -> Iterator[Site]:
+    """The server over the records of two insurers' members, who see their own."""
+    repository = Repository(store[f"test_{uuid4().hex}"])
+    members.store(repository)
+    with opened(repository, payers_folder, issuer, fetch, limited=True) as made:
         yield made
