@@ -5,10 +5,11 @@ import json
 import sys
 from collections.abc import Callable
 
-from tests.bench import export, load, mapping, pull, push, sight, workers, worklist
+from tests.bench import audit, export, load, mapping, pull, push, sight, workers, worklist
 from tests.bench.figures import Report, Skipped, machine
 
 WHAT: dict[str, tuple[Callable[[int, Callable[[str], None]], list[Report]], str]] = {
+    "audit": (audit.run, "what it costs that each access is written down: requests to those of a server that does not"),
     "mapping": (mapping.run, "CPU time of extract + overlay as a ratio to json.loads + json.dumps; checks GetPut on every resource"),
     "load": (load.run, "import of NDJSON files as a ratio to a bare insert_many of the same documents into the same store"),
     "export": (export.run, "an export of a whole database as a ratio to a bare find whose texts are written to the disk"),

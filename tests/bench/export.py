@@ -1,6 +1,5 @@
 """How long an export takes, against a bare `find` of the same types whose texts are written to one file each."""
 
-import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +14,7 @@ from adapter.sync.exporting.exports import Exports
 from adapter.sync.exporting.turns import task
 from adapter.sync.loading.load import load
 from adapter.sync.workers import jobs
-from tests.bench import data
+from tests.bench import data, floor
 from tests.bench.figures import Figure, Report
 from tests.bench.load import _cpu, _resident, _write
 from tests.bench.sides import Store, store
@@ -69,12 +68,6 @@ def _exported(client: Store, repository: Repository, root: Path) -> tuple[float,
 
 def _bare(client: Store, repository: Repository, root: Path) -> tuple[float, float]:
     """The seconds, and those of CPU, in which the texts of all types come out of the store and to the disk."""
-    root.mkdir()
-    began, busy = time.perf_counter(), _cpu(client)
-    for type in repository.types():
-        with (root / f"{type}.ndjson").open("wb") as file:
-            for document in repository.collection(type).find({"fhir.deleted": False}, {"fhir.raw": 1}):
-                file.write(document["fhir"]["raw"].encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    return time.perf_counter() - began, _cpu(client) - busy
+    busy = _cpu(client)
+    seconds = floor.to_disk(repository, root)
+    return seconds, _cpu(client) - busy

@@ -1,12 +1,15 @@
-"""What the store alone can do, without HTTP and without us: the most that a read by id can come to."""
+"""What the store alone can do, without HTTP and without us: the most that a read by id, and an export, can come to."""
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
+from pathlib import Path
 
 from adapter.config import Settings
 from adapter.store.connect import open_database
+from adapter.store.repository import Repository
 from tests.bench.wrk import CONNECTIONS
 
 
@@ -26,3 +29,16 @@ def find_one(settings: Settings, keys: Sequence[tuple[str, str]], seconds: int, 
             return count
 
         return sum(each.result() for each in [pool.submit(read) for _ in range(threads)]) / seconds
+
+
+def to_disk(repository: Repository, folder: Path) -> float:
+    """The seconds in which the texts of all types come out of the store and to the disk, a file each in a new folder."""
+    folder.mkdir()
+    began = time.perf_counter()
+    for type in repository.types():
+        with (folder / f"{type}.ndjson").open("wb") as file:
+            for document in repository.collection(type).find({"fhir.deleted": False}, {"fhir.raw": 1}):
+                file.write(document["fhir"]["raw"].encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return time.perf_counter() - began

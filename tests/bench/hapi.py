@@ -10,11 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapter.config import Settings
-from adapter.fhir.resource import Raw, parse
-from tests.bench import data, floor, servers, wrk
+from adapter.fhir.resource import Raw, parse, resource_type
+from adapter.store.connect import open_database
+from adapter.store.repository import Repository
+from adapter.sync.exporting.exports import LAG
+from tests.bench import bulk, data, floor, servers, wrk
 from tests.bench.agreement import differences, refused
 from tests.bench.comparison import Row, lines
 from tests.bench.figures import Broken, Skipped, machine
@@ -24,7 +29,7 @@ from tests.bench.selection import in_order, whole_patients
 from tests.bench.servers import Side
 
 DATA: dict[str, Callable[[], list[bytes]]] = {"synthea-s": lambda: data.small()[1], "synthea-a": whole_patients}
-BESIDE = ("start", "load", "memory")
+BESIDE = ("start", "load", "memory", "export")
 _WARM_TURN, _GROWN, _WRITING = 3, 1.05, 15
 
 
@@ -61,6 +66,8 @@ class Contest:
             "memory": Row("memory", "after load, RSS of all processes", "MB", 3, less_is_better=True),
             "pss": Row("memory, PSS", "after load, shared pages once", "MB", None, less_is_better=True),
             "end": Row("memory, at the end", "after all queries and creates, RSS", "MB", None, less_is_better=True),
+            "export": Row("export", "$export of all, until its files are read", "resources/s", 10),
+            "disk": Row("export, floor", "the same texts from the store to the disk", "resources/s", None),
         }
         self.rows = shapes | {query.name: Row(query.name, query.shape, "per second", query.goal) for query in self.queries}
 
@@ -76,6 +83,8 @@ class Contest:
             self._note("start", [side.start for side in sides])
             if self.options.only != ("start",):
                 self._load(sides)
+            if self.options.wants("export"):
+                self._export(sides)
             self._ask(sides, [query for query in self.queries if not query.writes])
             self._ask(sides, [query for query in self.queries if query.writes])
             self._note("end", [side.memory().rss for side in sides])
@@ -85,7 +94,7 @@ class Contest:
 
     def shown(self) -> list[Row]:
         """The rows that were asked for, and have something."""
-        asked = {"pss": "memory", "end": "memory"}
+        asked = {"pss": "memory", "end": "memory", "disk": "export"}
         return [row for key, row in self.rows.items() if row.ours and (key == "floor" or self.options.wants(asked.get(key, key)))]
 
     def _servers(self) -> list[Callable[[], AbstractContextManager[Side]]]:
@@ -114,6 +123,29 @@ class Contest:
         self._note("memory", [memory.rss for memory in held])
         if all(memory.pss for memory in held):
             self._note("pss", [memory.pss or 0 for memory in held])
+
+    def _export(self, sides: Sequence[Side]) -> None:
+        """All exported and read once a round, and once before that: Java gets faster by it."""
+        say("waiting a minute: what is younger is exported by another way")
+        time.sleep(LAG.total_seconds())
+        types = sorted({resource_type(raw) for raw in self.resources})
+        for turn in range(self.options.rounds + 1):
+            rates = []
+            for side in sides:
+                done = bulk.export(side.url, types)
+                say(f"export {turn}: {side.name} wrote for {done.written:.2f} s, all was read after {done.seconds:.2f} s")
+                if (done.resources, done.doubled) != (len(self.resources), 0):
+                    self.rows["export"].faults.append(f"{side.name}: {done.resources} resources were exported, {done.doubled} twice")
+                rates.append(done.resources / done.seconds)
+            if turn:
+                self._note("export", rates)
+                self._disk(sides[0].settings)
+
+    def _disk(self, settings: Settings | None) -> None:
+        """The same from the store to the disk alone, where the store is ours to open."""
+        if settings:
+            with TemporaryDirectory(prefix="casebridge-bench-") as folder, open_database(settings, notice=lambda _: None) as database:
+                self._note("disk", [len(self.resources) / floor.to_disk(Repository(database), Path(folder, "texts"))])
 
     def _ask(self, sides: Sequence[Side], some: Sequence[Query]) -> None:
         """Compare, warm up and measure these queries."""

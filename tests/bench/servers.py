@@ -70,7 +70,7 @@ def ours(*, integrity: bool) -> Iterator[Side]:
         log = Path(folder, "serve.log")
         began = time.monotonic()
         with log.open("wb") as out:
-            command = [sys.executable, "-m", "adapter.cli", "serve", "--port", str(port)]
+            command = [sys.executable, "-m", "adapter.cli", "serve", "--no-auth", "--port", str(port)]
             process = subprocess.Popen(command, env=_environment(settings, integrity), stdout=out, stderr=subprocess.STDOUT)
         url = f"http://127.0.0.1:{port}/fhir"
         try:
