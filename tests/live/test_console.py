@@ -76,6 +76,7 @@ def test_every_page_is_accessible_asks_nobody_else_and_fits_its_window(
     visitor: Visitor, repository: Repository, case: str, unplanned: str
 ) -> None:
     make_world(repository.database, "http://127.0.0.1:9/fhir").hospital.close()
+    client = _first(repository, "Patient", birth_date="1994-05-17")
     goal, service = _first(repository, "Goal", kind="health_objective"), _first(repository, "ServiceRequest", kind="therapy")
     written = (
         "follow_up",
@@ -92,7 +93,8 @@ def test_every_page_is_accessible_asks_nobody_else_and_fits_its_window(
     template = f"/cases/{unplanned}/plan/templates"
     pages = [
         "/sign-in", "/", "/?list=overdue", "/?list=urgent", "/people", "/people?q=Kanarifugl", "/people?q=nobody", "/connections",
-        "/connections/hospital", "/conflicts", "/questions", f"/cases/{case}", f"/cases/{case}/timeline", f"/cases/{case}/screening",
+        "/connections/hospital", "/conflicts", "/questions", "/account", "/disclosures", f"/disclosures/{client}",
+        f"/cases/{case}", f"/cases/{case}/timeline", f"/cases/{case}/screening",
         f"/cases/{case}/screening/phq9", f"/cases/{case}/screening/ahc_hrsn", f"/cases/{case}/why/ServiceRequest/{service}",
         f"/cases/{case}/why/Goal/{goal}", f"/records/goal/{goal}", f"/records/goal/{goal}/edit", f"/records/case/{case}/edit",
         f"/cases/{case}/plan", f"/cases/{case}/services/{service}/sessions", f"/cases/{unplanned}", f"/cases/{unplanned}/plan", template,

@@ -43,7 +43,7 @@ def test_an_insurer_registers_once_and_pulls(casebridge, environment, tmp_path):
         *("--scope", "system/*.rs", "--jwks", tmp_path / "north.jwks.json"),
     )
     assert added.code == 0, added.err
-    with serving(environment, "--auth") as (run, port):
+    with serving(environment) as (run, port):
         pull = block("pull").replace("127.0.0.1:8080", f"127.0.0.1:{port}")
         helper = block("register").splitlines()[0]
         found = json.loads(shell(f"{helper}\n{pull}", tmp_path))
