@@ -11,16 +11,18 @@ READY := $(VENV)/ready
 demo: $(READY) ## two case stories, a hospital, a merge and a conflict; then keeps serving. ONCE=1 ends there, REMOTE=<url> uses another FHIR server
 	$(VENV)/bin/casebridge demo $(if $(ONCE),--once) $(if $(REMOTE),--remote '$(REMOTE)')
 
-serve: $(READY) ## the FHIR server at /fhir, on the database CASEBRIDGE_DB names or the embedded one
-	$(VENV)/bin/casebridge serve
+serve: $(READY) ## the server (FHIR, case API, console), on the database CASEBRIDGE_DB names or the embedded one. NO_AUTH=1 asks nobody who they are
+	$(VENV)/bin/casebridge serve $(if $(NO_AUTH),--no-auth)
 
 #? Change something
 venv: $(READY) ## the virtual environment in .venv, made again when pyproject.toml or constraints.txt change
 
-check: $(READY) ## style, types, and whether the generated documents are current: seconds
+check: $(READY) ## style, types, what is dangerous, what is known against the packages, and whether the generated documents are current: a minute
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml adapter server
+	$(VENV)/bin/python -m tests.dependencies
 	$(VENV)/bin/python -m adapter.cli docs --check
 
 docs: $(READY) ## write the documents that are made from the tables (docs/mapping.md and others)

@@ -14,12 +14,16 @@ MAY = {
     "adapter.care": set(),
     "adapter.fhir": set(),
     "adapter.access": {"adapter.fhir"},
+    "adapter.audit": {"adapter.fhir"},
+    "adapter.backup": {"adapter.sync", "adapter.store", "adapter.fhir"},
     "adapter.cases": {"adapter.care"},
     "adapter.mapping": {"adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.ig": {"adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "adapter.store": {"adapter.access", "adapter.ig", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.ig": {"adapter.access", "adapter.audit", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
+    "adapter.packet": {"adapter.access", "adapter.store", "adapter.sync", "adapter.fhir"},
+    "adapter.store": {"adapter.access", "adapter.audit", "adapter.ig", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
     "adapter.casework": {
         "adapter.access",
+        "adapter.audit",
         "adapter.ig",
         "adapter.store",
         "adapter.mapping",
@@ -27,9 +31,20 @@ MAY = {
         "adapter.care",
         "adapter.fhir",
     },
-    "adapter.sync": {"adapter.access", "adapter.ig", "adapter.store", "adapter.mapping", "adapter.cases", "adapter.care", "adapter.fhir"},
-    "server": {
+    "adapter.sync": {
         "adapter.access",
+        "adapter.audit",
+        "adapter.ig",
+        "adapter.store",
+        "adapter.mapping",
+        "adapter.cases",
+        "adapter.care",
+        "adapter.fhir",
+    },
+    "server": {
+        "adapter.packet",
+        "adapter.access",
+        "adapter.audit",
         "adapter.ig",
         "adapter.sync",
         "adapter.casework",
@@ -40,7 +55,10 @@ MAY = {
         "adapter.fhir",
     },
     "adapter.cli": {
+        "adapter.packet",
         "adapter.access",
+        "adapter.audit",
+        "adapter.backup",
         "adapter.ig",
         "server",
         "adapter.sync",
@@ -55,11 +73,14 @@ MAY = {
 # The half of adapter.fhir that talks to the network: for sync and the command line alone.
 NETWORK = {
     f"adapter.fhir.{name}"
-    for name in ("client", "exchange", "bulk", "ndjson", "auth", "oauth", "smart", "jwks", "tls", "retry", "capability")
+    for name in ("client", "exchange", "bulk", "ndjson", "auth", "oauth", "oidc", "smart", "jwks", "tls", "retry", "capability")
 }
 # Where documents are written: records and resources, the sync's small documents, the claims of conditional creates, what subscribers
-# are yet to be told, and what decides who may see them.
-WRITERS = {f"adapter/store/{name}.py" for name in ("repository", "state", "claims", "notifications", "remote_keys", "cards", "past")}
+# are yet to be told, what decides who may see them, and all of it as it was when a backup is restored.
+WRITERS = {
+    f"adapter/store/{name}.py"
+    for name in ("repository", "state", "claims", "notifications", "remote_keys", "cards", "past", "whole", "trail")
+}
 WRITES = {"insert_one", "insert_many", "replace_one", "update_one", "update_many", "delete_one", "delete_many", "bulk_write"}
 
 

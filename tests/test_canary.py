@@ -1,8 +1,8 @@
 """The canary of conftest.py bites: without this, a suite that leaks would look like one that does not."""
 
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.inner import outcome
 
 LEAKY = """
 import logging
@@ -36,18 +36,8 @@ def test_innocent():
 
 
 def test_patient_data_in_a_log_record_or_an_error_text_fails_the_test(tmp_path: Path) -> None:
-    here = Path(__file__)
-    (tmp_path / "conftest.py").write_text(here.with_name("conftest.py").read_text())
-    (tmp_path / "test_leaky.py").write_text(LEAKY)
-    ini = here.parents[1] / "pyproject.toml"
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", ini, "--rootdir", tmp_path, "-p", "no:cacheprovider", "-q", tmp_path],
-        cwd=here.parents[1],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    told = outcome(tmp_path, LEAKY)
     leaking = LEAKY.count("def test_") - 1
     # The test itself passes and its teardown fails, so each leak counts once as passed and once as an error.
-    assert f"{leaking + 1} passed, {leaking} errors" in run.stdout, run.stdout
-    assert "ERROR test_leaky.py::test_innocent" not in run.stdout
+    assert f"{leaking + 1} passed, {leaking} errors" in told, told
+    assert "ERROR test_inner.py::test_innocent" not in told
