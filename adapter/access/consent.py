@@ -16,7 +16,7 @@ from typing import Any
 from adapter.access.sensitive import of_label
 from adapter.access.viewer import Viewer, purposes
 from adapter.config import EXT
-from adapter.fhir.dates import BEGIN, END, Span, spans
+from adapter.fhir.dates import BEGIN, END, Span, period
 from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 
@@ -252,7 +252,7 @@ def _items(node: Raw, name: str) -> list[Raw]:
 def _span(provision: Raw, name: str) -> list[Any]:
     if name not in provision:
         return []
-    found = spans(provision[name])
+    found = period(provision[name])
     return [*found] if found else [_UNCLEAR]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from adapter.fhir.dates import BEGIN, END, spans
+from adapter.fhir.dates import BEGIN, END, period
 from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 
@@ -23,7 +23,7 @@ def _at_work(role: Raw, moment: datetime) -> bool:
     if role.get("active", True) is not True:
         return False
     # A time that cannot be read is none: nobody comes into a team by a mistake.
-    found = spans(role["period"]) if "period" in role else (BEGIN, END)
+    found = period(role["period"]) if "period" in role else (BEGIN, END)
     return found is not None and found[0] <= moment < found[1]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from adapter.access.consent import PERMIT
 from adapter.access.viewer import MANAGER, MEMBER, PAYOR, RECIPIENT
 from adapter.access.whose import owners
-from adapter.fhir.dates import BEGIN, END, Span, spans
+from adapter.fhir.dates import BEGIN, END, Span, period
 from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 
@@ -94,7 +94,7 @@ def _period(node: Raw) -> Span:
     """The time of a period; nothing at all where it cannot be read."""
     if "period" not in node:
         return _ALWAYS
-    return spans(node["period"]) or _NEVER
+    return period(node["period"]) or _NEVER
 
 
 def _items(node: Raw, name: str) -> list[Raw]:

@@ -17,7 +17,7 @@ _DAY, _MINUTE, _SECOND, _MILLISECOND = timedelta(days=1), timedelta(minutes=1), 
 def span(text: Any) -> Span | None:
     """From the first moment that a date, dateTime or instant can mean to the first that it cannot; None where it is none of them.
 
-    A time without a zone is read as UTC. Moments are kept to the millisecond, as MongoDB does.
+    A time without a zone is read as UTC, a leap second as the second before it. Moments are kept to the millisecond, as MongoDB does.
     """
     if not isinstance(text, str):
         return None
@@ -43,7 +43,8 @@ def _moment(text: str) -> Span | None:
     found = _TIME.fullmatch(text)
     if not found:
         return None
-    low = datetime.fromisoformat(text)
+    # R4 has leap seconds, Python has none.
+    low = datetime.fromisoformat(f"{text[:16]}:59{text[19:]}" if (found["second"] or "").startswith(":60") else text)
     low = (low if low.tzinfo else low.replace(tzinfo=UTC)).astimezone(UTC)
     low = low.replace(microsecond=low.microsecond // 1000 * 1000)
     return low, low + (_MILLISECOND if found["fraction"] else _SECOND if found["second"] else _MINUTE)
@@ -57,8 +58,11 @@ def spans(value: Any) -> Span | None:
         return None
     if "start" in value or "end" in value:
         start, end = span(value.get("start")), span(value.get("end"))
+        if not (start or end):
+            return None
+        low, high = start[0] if start else BEGIN, end[1] if end else END
         # An end that comes before its start is a mistake of the sender's that must not make a span of less than nothing.
-        return None if not (start or end) else (start[0] if start else BEGIN, max(end[1] if end else END, start[1] if start else BEGIN))
+        return low, start[1] if start and high <= low else high
     events, repeat = value.get("event"), value.get("repeat")
     parts = [span(event) for event in events] if isinstance(events, list) else []
     if isinstance(repeat, dict):
@@ -67,7 +71,18 @@ def spans(value: Any) -> Span | None:
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
-def covers(period: Any, moment: datetime) -> bool:
-    """Whether a moment is in a Period. One that says nothing, or is not there, covers all time."""
-    found = spans(period)
-    return found is None or found[0] <= moment < found[1]
+def period(value: Any) -> Span | None:
+    """The span of a Period by which somebody is let in or kept out; None where it is none or a side of it cannot be read.
+
+    `spans` makes the most of what it can read: of an end that it cannot read an open one, by which what is over would go on.
+    """
+    sides = [span(value[side]) for side in ("start", "end") if side in value] if isinstance(value, dict) else []
+    return spans(value) if sides and None not in sides else None
+
+
+def covers(value: Any, moment: datetime) -> bool:
+    """Whether a moment is in a Period. One that says nothing, or is not there, covers all time; one that cannot be read, none."""
+    if not value:
+        return True
+    found = period(value)
+    return found is not None and found[0] <= moment < found[1]

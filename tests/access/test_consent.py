@@ -71,6 +71,8 @@ def test_of_provisions_and_of_consents_beside_each_other_one_that_denies_counts(
         ({"purpose": [coding("v3-ActReason", "ELIGVER")]}, False),
         ({"period": {"start": "2025-04-22", "end": "2025-04-22"}}, True),
         ({"period": {"start": "2025-04-23"}}, False),
+        ({"period": {"end": "2025-04-22T23:59:60Z"}}, True),
+        ({"period": {"start": "2025-04-01", "end": "2025-04-21T23:59:60Z"}}, False),
         ({"action": [{"coding": [coding("consentaction", "disclose")]}]}, True),
         ({"action": [{"coding": [coding("consentaction", "collect")]}]}, False),
         ({"actor": [actor("Organization/ins")]}, True),
@@ -94,6 +96,9 @@ def test_a_condition_fits_or_does_not(condition, fits):
         {"securityLabel": [coding("v3-Confidentiality", "N")]},
         {"code": [{"text": "everything about the heart"}]},
         {"period": {"start": "soon"}},
+        {"period": {"start": "2025-04-01", "end": "soon"}},
+        {"period": {"start": "2025-04-01", "end": "2025-04-31"}},
+        {"period": {"start": "soon", "end": "2025-04-30"}},
         {"data": [{"meaning": "authoredby", "reference": {"reference": "Practitioner/1"}}]},
         {"purpose": ["HPAYMT"]},
         {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
@@ -125,6 +130,11 @@ def test_data_in_a_time_are_permitted_where_they_lie_in_it_and_denied_where_they
     assert [said(permits, content=each).word for each in (within, across, after, PLAN)] == ["permit", None, None, None]
     assert [said(denies, content=each).word for each in (within, across, after, PLAN)] == ["deny", "deny", None, "deny"]
     assert "dates" in conditions([compiled(permits)])
+    garbled = {"dataPeriod": {"start": "2025-03-15", "end": "soon"}}
+    permits, denies = consent({"type": "permit", **garbled}, base=None), consent({"type": "deny", **garbled}, base=None)
+    before = Content("CarePlan", dates=(span("2025-03-01")[0], span("2025-03-10")[1]))
+    assert [said(permits, content=each).word for each in (before, within, after)] == [None, None, None]
+    assert [said(denies, content=each).word for each in (before, within, after)] == ["deny", "deny", "deny"]
 
 
 @pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive", "entered-in-error"])

@@ -30,6 +30,31 @@ def test_a_coverage_ties_its_payers_as_long_as_it_lasts():
     assert held({**raw, "period": {"start": "soon"}}, 15) == set()
 
 
+@pytest.mark.parametrize(
+    ("end", "days"),
+    [
+        ("soon", []),
+        ("2025-02-30", []),
+        (None, []),
+        ("2025-04-20T23:59:60Z", [10, 20]),
+        ("2025-04-20", [10, 20]),
+    ],
+)
+def test_a_period_whose_end_cannot_be_read_ties_nobody(end, days):
+    period = {"start": "2025-04-10", "end": end}
+    cover = {"resourceType": "Coverage", "status": "active", "beneficiary": RIVER, "payor": [ALMA], "period": period}
+    team = {"resourceType": "CareTeam", "subject": RIVER, "participant": [{"member": ALMA, "period": period}]}
+    for raw in (cover, team):
+        assert [day for day in (9, 10, 20, 21, 25) if held(raw, day)] == days
+    assert held({**cover, "period": {"start": end, "end": "2025-04-30"}}, 25) == ({"payor=Patient/alma"} if days else set())
+
+
+def test_a_period_ends_where_it_says_even_in_the_year_or_month_that_it_starts_in():
+    cover = {"resourceType": "Coverage", "status": "active", "beneficiary": RIVER, "payor": [ALMA]}
+    for start in ("2025", "2025-04"):
+        assert [bool(held({**cover, "period": {"start": start, "end": "2025-04-20"}}, day)) for day in (20, 21)] == [True, False]
+
+
 def test_a_case_ties_its_manager_and_a_care_team_its_members_while_they_are_in_it():
     case = {"resourceType": "EpisodeOfCare", "status": "active", "patient": RIVER, "careManager": {"reference": "Practitioner/noor"}}
     assert held(case, 15) == {"manager=Practitioner/noor"}
