@@ -9,6 +9,7 @@ from adapter.cases.record import Fields
 from adapter.casework.facts import records_of
 from adapter.mapping.authorisation import answer
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 _ASKED = {"authorisation": ("preauthorisation", "Claim"), "eligibility_response": ("request", "CoverageEligibilityRequest")}
 """By concept of an answer: the field that names the request, and its type."""
@@ -43,7 +44,7 @@ def taken_over(repository: Repository, concept: str, reference: str, fields: Fie
     name, type = _ASKED.get(concept, ("", ""))
     asked = repository.find(type, fields[name].partition("/")[2]) if name in fields and fields != before else None
     case = asked.record.get("case") if asked and not asked.deleted else None
-    stored = repository.find(*case.split("/")) if case else None
+    stored = resolve(repository, case)
     if case is None or stored is None or stored.deleted:
         return []
     records = records_of(repository, case, stored.record | stored.local)

@@ -14,6 +14,7 @@ from adapter.fhir.resource import Raw, parse
 from adapter.store import search
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 MOST = 200
 """So many are found and ranked; who wants others asks more closely."""
@@ -123,7 +124,7 @@ def _found(desk: Desk, kind: str, raw: Raw, free: dict[str, datetime | None]) ->
 def _name(repository: Repository, raw: Raw, person: str | None) -> str:
     if "name" in raw:
         return str(raw["name"])
-    stored = repository.find(*person.split("/", 1)) if person and "/" in person else None
+    stored = resolve(repository, person)
     names = stored.raw.get("name", ()) if stored and not stored.deleted else ()
     first: Raw = next(iter(names), {})
     return str(first.get("text") or " ".join([*first.get("given", ()), first.get("family", "")]).strip())

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from adapter.casework.checks import Proposed
-from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 
 def proposed(repository: Repository, reference: str, raw: Raw) -> Proposed | None:
@@ -19,7 +19,7 @@ def proposed(repository: Repository, reference: str, raw: Raw) -> Proposed | Non
     cases = [
         case
         for each in (*services, *_references([raw.get("encounter", {})]))
-        if (parts := split(each)) and (stored := repository.find(*parts[:2])) and (case := stored.record.get("case"))
+        if (stored := resolve(repository, each)) and (case := stored.record.get("case"))
     ]
     if not cases:
         return None

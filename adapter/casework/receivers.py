@@ -8,8 +8,10 @@ from adapter.cases.record import Fields
 from adapter.casework.desk import Desk
 from adapter.casework.facts import facts_about
 from adapter.errors import Invalid, NotNow, RuleViolated
+from adapter.fhir.references import split
 from adapter.fhir.resource import Raw
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 from adapter.store.state import State
 
 TYPES = ("Organization", "HealthcareService", "PractitionerRole", "Practitioner")
@@ -42,7 +44,9 @@ def receiver(repository: Repository, reference: str) -> Receiver:
     if stored is None or stored.deleted:
         raise Invalid(f"There is no {' or '.join(TYPES)} of this reference.", expression=["to"])
     own = (stored.raw.get(_ACTS_FOR.get(type, "")) or {}).get("reference")
-    acts_for = own or (None if type == "HealthcareService" else reference)
+    named = split(own or "")
+    # Without the version: consents name none.
+    acts_for = "/".join(named[:2]) if named else own or (None if type == "HealthcareService" else reference)
     return Receiver(reference, acts_for, _by_fhir(repository, stored.raw, acts_for), stored.raw.get("active") is not False)
 
 
@@ -56,7 +60,7 @@ def to_ask(repository: Repository, reference: str) -> Receiver:
 
 def _by_fhir(repository: Repository, raw: Raw, organization: str | None) -> bool:
     addresses = {*_addresses(repository, raw)}
-    if organization and (stored := repository.find(*organization.split("/"))) and not stored.deleted:
+    if (stored := resolve(repository, organization)) and not stored.deleted:
         addresses |= {*_addresses(repository, stored.raw)}
     return bool(addresses) and any(remote.get("url") in addresses for _, remote in State(repository.whole.database).all("remotes"))
 

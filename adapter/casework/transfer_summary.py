@@ -22,6 +22,7 @@ from adapter.mapping.words import has_coding
 from adapter.store.documents import Stored
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 _NAMESPACE = UUID("2f0a4a1e-6a55-5d0c-8f6e-3f0f2f6f7c21")
 # What is brought along because something in the summary refers to it: who and where, and what is taken.
@@ -135,8 +136,7 @@ def _counts(raw: Raw, statuses: tuple[str, ...]) -> bool:
 
 def _name(repository: Repository, raw: Raw) -> str:
     """What a medication or an allergy is called."""
-    pointer = (raw.get("medicationReference") or {}).get("reference", "")
-    stored = repository.find(*pointer.split("/")) if pointer.count("/") == 1 else None
+    stored = resolve(repository, (raw.get("medicationReference") or {}).get("reference"))
     concept = raw.get("medicationCodeableConcept") or (stored.raw if stored and not stored.deleted else raw).get("code") or {}
     coding: Raw = next(iter(concept.get("coding", ())), {})
     return str(concept.get("text") or coding.get("display") or coding.get("code") or "Not named")

@@ -17,10 +17,10 @@ from adapter.casework.trace import trace
 from adapter.cli.connection import repository
 from adapter.cli.terminal import as_json, line, progress, say, table
 from adapter.errors import CasebridgeError, Invalid, NotFound
-from adapter.fhir.references import split
 from adapter.fhir.resource import dumps, parse
 from adapter.store.filters import KEY
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 _VALUE = 100
 
@@ -164,17 +164,17 @@ def _records(opened: Repository, reference: str, case: Fields) -> list[dict[str,
     """What says that it belongs to the case, and what the case names."""
     of_client = (stored for type in opened.types() for stored in opened.scan(type, {KEY: case["client"], "fhir.deleted": False}))
     mine = [stored for stored in of_client if stored.record.get("case") == reference]
-    named = [found for name in dict.fromkeys(_references(case)) if (found := opened.find(*name)) and not found.deleted]
+    named = [found for name in dict.fromkeys(_references(case)) if (found := resolve(opened, name)) and not found.deleted]
     each = {stored.reference: stored for stored in (*named, *mine) if stored.concept and stored.reference != reference}
     return [{"concept": stored.concept, "resource": name, "fields": stored.record | stored.local} for name, stored in each.items()]
 
 
-def _references(value: Any) -> Iterator[tuple[str, str]]:
+def _references(value: Any) -> Iterator[str]:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _references(item)
-    elif isinstance(value, str) and (parts := split(value)):
-        yield parts[:2]
+    elif isinstance(value, str):
+        yield value
 
 
 def _short(value: Any) -> str:

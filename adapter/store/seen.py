@@ -41,8 +41,10 @@ class _Seen(Repository):
         self.faces = Faces(self.database)
 
     def collection(self, type: str) -> Collection[Document]:
+        # Asked for first, since the whole makes the collection of any name.
+        seen = self.database[type]
         self._whole.collection(type)
-        return self.database[type]
+        return seen
 
     def types(self) -> list[str]:
         return self._whole.types()

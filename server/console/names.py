@@ -2,9 +2,9 @@
 
 from adapter.cases.headline import headline
 from adapter.cases.record import Fields
-from adapter.fhir.references import split
 from adapter.mapping.registry import mapping_for
 from adapter.store.repository import Repository
+from adapter.store.resolving import resolve
 
 
 def full_name(fields: Fields) -> str:
@@ -33,8 +33,7 @@ class Names:
         return self._known[reference]
 
     def _look(self, reference: str) -> str:
-        pair = split(reference)
-        stored = self._repository.find(pair[0], pair[1]) if pair else None
+        stored = resolve(self._repository, reference)
         if stored is None or stored.deleted:
             return reference
         fields = stored.record

@@ -1,10 +1,10 @@
 """Finding a person: by name, birth date or identifier."""
 
-import re
 from typing import Any
 
 import flask
 
+from adapter.fhir.dates import span
 from adapter.store import search
 from adapter.store.filters import KEY
 from adapter.store.syntax import escape
@@ -26,13 +26,17 @@ def find(site: Site) -> Any:
 
 
 def _matching(site: Site, wanted: str) -> list[Any]:
-    """By birth date where it is one, else by identifier, else by name."""
+    """By birth date and identifier where it can be both, such as four digits, else by identifier, else by name."""
     site.repository.collection("Patient")
-    for name in ("birthdate",) if re.fullmatch(r"\d{4}(-\d\d){0,2}", wanted) else ("identifier", "name"):
-        query = search.parse("Patient", [(name, escape(wanted)), ("_count", str(_MOST))], clock=site.clock)
-        if rows := search.run(site.repository.database, query, site.repository.faces).rows:
-            return [site.repository.read("Patient", row.id) for row in rows]
+    for names in (("identifier", "birthdate"),) if span(wanted) else (("identifier",), ("name",)):
+        if ids := dict.fromkeys(id for name in names for id in _ids(site, name, wanted)):
+            return [site.repository.read("Patient", id) for id in [*ids][:_MOST]]
     return []
+
+
+def _ids(site: Site, name: str, wanted: str) -> list[str]:
+    query = search.parse("Patient", [(name, escape(wanted)), ("_count", str(_MOST))], clock=site.clock)
+    return [row.id for row in search.run(site.repository.database, query, site.repository.faces).rows]
 
 
 def _person(site: Site, stored: Any) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Any record, as it is and as it was: its fields in words, its versions, and who made them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import flask
 
+from adapter.cases.fields import Items, Ref
 from adapter.cases.headline import headline
+from adapter.cases.registry import RECORDS
 from adapter.casework import records
 from adapter.errors import NotFound
 from adapter.mapping.registry import CONCEPTS, mappings_of
@@ -33,7 +36,14 @@ def show(site: Site, concept: str, id: str) -> Any:
         versions=versions,
         makers=_makers(site, [face.reference for face in faces]),
         names=site.names(),
+        references=_references(concept, kept.fields),
     )
+
+
+def _references(concept: str, names: Iterable[str]) -> frozenset[str]:
+    """Those of the fields that hold references: what somebody wrote with a slash in it is none."""
+    fields = {name: RECORDS[concept].field(name) for name in names}
+    return frozenset(name for name, field in fields.items() if isinstance(field.field if isinstance(field, Items) else field, Ref))
 
 
 def _makers(site: Site, references: list[str]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 import pytest
 
 from adapter.access.viewer import Viewer
+from adapter.errors import Forbidden
 from adapter.store import query, search, sight
 from adapter.store.seen import seen_by
 from adapter.store.sight import sight_of
@@ -63,3 +64,9 @@ def test_a_search_finds_and_counts_the_same_whoever_compares(seen, monkeypatch, 
         name: (sorted(mine), len(mine)) for name in ("in order of change", "sorted")
     }
     assert told[0]["one patient"] == (["a2", "b2"], 2)
+
+
+def test_what_is_no_type_is_refused_before_a_collection_is_made_of_it(seen, database):
+    with pytest.raises(Forbidden):
+        seen().find("Anxiety", "Depression")
+    assert "Anxiety" not in database.list_collection_names()

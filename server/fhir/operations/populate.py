@@ -14,6 +14,7 @@ from adapter.clock import instant
 from adapter.errors import CasebridgeError, Invalid
 from adapter.fhir import references
 from adapter.fhir.resource import Raw, check_structure
+from adapter.store.search_parameters import table
 from adapter.store.syntax import plain
 from server.fhir import fhirpath
 from server.fhir.messages import Answer
@@ -108,7 +109,7 @@ def _contexts(call: Call, questionnaire: Raw, subject: Raw) -> dict[str, Raw]:
 
 def _read(call: Call, name: str, reference: Raw) -> Raw:
     literal = references.split(str(reference.get("reference", "")).removeprefix(f"{call.request.base}/"))
-    if literal is None:
+    if literal is None or literal[0] not in table():
         raise Invalid(f"The parameter {name} is a reference to a resource here, such as Patient/1.", expression=[name])
     return call.repository.read(literal[0], literal[1]).raw
 

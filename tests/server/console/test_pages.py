@@ -2,7 +2,9 @@
 
 import pytest
 
+from adapter.casework.records import save
 from server.console.routes import PAGES
+from server.console.shown import period
 from tests.server.console.conftest import words
 
 
@@ -94,6 +96,16 @@ def test_a_person_is_found_by_name_birth_date_and_number(stranger, loaded, dana)
     assert "Nobody is found" in stranger.text("/people?q=zzz")
 
 
+@pytest.mark.parametrize("number", ["1994", "0000", "2026-13"])
+def test_a_number_that_could_be_a_date_is_found_beside_who_was_born_then(stranger, loaded, dana, repository, number):
+    dana()
+    fields = {"names": [{"text": "Skov Kanarifugl"}], "identifiers": [{"system": "urn:example:mrn", "value": number}]}
+    save(repository, "client", "skov", fields)
+    found = stranger.text(f"/people?q={number}")
+    assert "Skov Kanarifugl" in found
+    assert ("River Kanarifugl" in found) == (number == "1994")
+
+
 def test_a_record_shows_its_versions_and_its_faces(stranger, loaded, dana, repository):
     """S-06, C-07"""
     dana()
@@ -101,6 +113,24 @@ def test_a_record_shows_its_versions_and_its_faces(stranger, loaded, dana, repos
     text = stranger.text(f"/records/plan/{plan}")
     assert "FHIR CarePlan" in text
     assert "CarePlan 2" in text
+
+
+def test_only_the_fields_of_references_are_shown_by_the_names_of_what_they_lead_to(stranger, loaded, dana, repository):
+    dana()
+    client = repository.read("EpisodeOfCare", loaded).record["client"]
+    fields = {"client": client, "lifecycle": "proposed", "description": "Anxiety/Depression", "achievement_reason": client}
+    save(repository, "goal", "calm", fields)
+    text = stranger.text("/records/goal/calm")
+    assert "Client River Kanarifugl" in text
+    assert "Description Anxiety/Depression" in text
+    assert f"Achievement reason {client}" in text
+    assert "Anxiety" not in repository.database.list_collection_names()
+
+
+def test_a_field_of_several_parts_is_shown_with_their_values(stranger, loaded, dana, repository):
+    dana()
+    plan = next(stored for stored in repository.scan("CarePlan") if "start" in stored.record.get("period", {}))
+    assert f"Period {period(plan.record['period'])}" in stranger.text(f"/records/plan/{plan.id}")
 
 
 def test_pages_load_nothing_from_elsewhere_and_are_not_kept(stranger, loaded, dana):

@@ -1,10 +1,12 @@
 """Every route of the case API, asked for what is not among one's cases: it answers as if that were not there."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from adapter.cases.registry import RECORDS
+from adapter.store.documents import Change
 from server.api import schemas
 from server.api.routes import COLLECTION, Route, routes
 
@@ -171,3 +173,12 @@ def test_a_full_caseload_counts_cases_that_are_not_seen_and_names_none_of_them(h
     assert worlds["sam"]["case"].partition("/")[2] not in answer.text
     hospital.role("sam", "south")
     assert hospital.sees("dana", client)
+
+
+@pytest.mark.parametrize(
+    "practitioner", ["https://dir.example/fhir/Practitioner/1", "Practitioner/1/_history/2", "urn:uuid:1", "Anxiety/1"]
+)
+def test_the_directory_has_roles_of_people_elsewhere(hospital: Hospital, practitioner: str):
+    raw = {"resourceType": "PractitionerRole", "active": True, "practitioner": {"reference": practitioner}}
+    hospital.repository.commit([Change("PractitionerRole", id := uuid4().hex, raw, 0)])
+    assert f"PractitionerRole/{id}" in {row["reference"] for row in hospital.get("dana", "directory?kind=professional")["items"]}

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapter.casework.records import save
 from adapter.fhir.jwks import fetch
 from adapter.store.repository import Repository
 from server.auth.users import User
@@ -51,3 +52,12 @@ def test_a_case_is_planned_and_put_on_hold_by_who_sees_it(pages: Browser, case: 
     held = pages.send(pages.get(f"/cases/{case}"), f"/cases/{case}/go", way="TR-20", reason="Kanarifugl is away", request_id=str(uuid4()))
     assert held.status_code == 303
     assert repository.read("EpisodeOfCare", case).raw["status"] == "onhold"
+
+
+def test_what_is_written_with_a_slash_is_shown_to_who_sees_it(pages: Browser, case: str, repository: Repository):
+    """It has the form of a reference, and is none."""
+    about = {"client": repository.read("EpisodeOfCare", case).record["client"], "case": f"EpisodeOfCare/{case}"}
+    save(repository, "goal", "calm", {**about, "lifecycle": "proposed", "description": "Anxiety/Depression"})
+    shown = pages.get("/records/goal/calm")
+    assert (shown.status_code, "Anxiety/Depression" in shown.text) == (200, True)
+    assert "Anxiety" not in repository.database.list_collection_names()
