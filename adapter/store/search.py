@@ -18,7 +18,7 @@ from adapter.store.filters import KEY, UPDATED, Clause, merged
 from adapter.store.includes import MAX_INCLUDED, included, shown
 from adapter.store.joins import settled
 from adapter.store.large import large
-from adapter.store.order import Order
+from adapter.store.order import Order, Place
 from adapter.store.query import CONTROLS, DEFAULT_COUNT, MAX_COUNT, Include, Query, between, parse
 from adapter.store.rows import Row
 
@@ -53,6 +53,10 @@ class Result:
     """Whether more would be included than is told."""
 
 
+_Found = tuple[list[Document], Place | None, int | None]
+"""The documents of a page, its last place where there is a next one, and how many are found on all pages where that is known."""
+
+
 def run(database: Database[Document], query: Query, faces: Faces | None = None) -> Result:
     """A page of what the query finds now. The next begins behind this one's last sort value and id: no unchanged row is lost or doubled.
 
@@ -70,13 +74,11 @@ def _answer(database: Database[Document], query: Query, faces: Faces) -> Result:
     if not query.count:
         return Result([], [], collection.count_documents(query.filter), None)
     simple = len(query.sort) == 1 and query.sort[0].code in _FIELDS
-    found = page(collection, query, shown(query.type, query.includes)) if simple else _sorted(collection, query)
-    documents, more = found[: query.count], len(found) > query.count
-    counted = len(documents) if not more and query.after is None else None
+    documents, last, counted = (_keyset if simple else _sorted)(collection, query)
     if query.accurate and counted is None:
         counted = collection.count_documents(query.filter)
     brought, cut = included(database, faces, query, documents) if query.includes else ([], False)
-    following = order.cursor(query.sort, order.place(documents[-1], query.sort)) if more else None
+    following = order.cursor(query.sort, last) if last else None
     return Result([*map(Row.of, documents)], brought, counted, following, cut)
 
 
@@ -96,18 +98,26 @@ def ensure_indexes(database: Database[Document], type: str) -> None:
     database["history"].create_indexes([pymongo.IndexModel([("fhir.updated", 1)], name="updated")])
 
 
-def _sorted(collection: Collection[Document], query: Query) -> list[Document]:
-    """The page's documents, and one more where there is a next page.
+def _keyset(collection: Collection[Document], query: Query) -> _Found:
+    """What is found in order of id or of change."""
+    found = page(collection, query, shown(query.type, query.includes))
+    documents, more = found[: query.count], len(found) > query.count
+    last = order.place(documents[-1], query.sort) if more else None
+    return documents, last, len(documents) if not more and query.after is None else None
 
-    Places are made of all that is found; text is read for the page only.
+
+def _sorted(collection: Collection[Document], query: Query) -> _Found:
+    """What is found in any other order. Places are made of all that is found; text is read for the page only.
+
+    Where the page ends is said by the places alone: what changes or goes away before its text is read takes no other row with it.
     """
     places = [order.place(document, query.sort) for document in collection.find(query.filter, order.shown(query.sort))]
-    if query.after is not None:
-        places = order.behind(places, query.after, query.sort)
-    ids = [id for _, id in order.in_order(places, query.sort)[: query.count + 1]]
-    wanted = {**shown(query.type, query.includes), **order.shown(query.sort)}
-    by_id = {document["_id"]: document for document in collection.find({"_id": {"$in": ids}, "fhir.deleted": False}, wanted)}
-    return [by_id[id] for id in ids if id in by_id]
+    left = places if query.after is None else order.behind(places, query.after, query.sort)
+    chosen = order.in_order(left, query.sort)[: query.count]
+    ids = [id for _, id in chosen]
+    wanted = {"_id": {"$in": ids}, "fhir.deleted": False}
+    by_id = {document["_id"]: document for document in collection.find(wanted, shown(query.type, query.includes))}
+    return [by_id[id] for id in ids if id in by_id], chosen[-1] if len(left) > len(chosen) else None, len(places)
 
 
 def page(collection: Collection[Document], query: Query, shown: Document) -> list[Document]:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import heapq
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,7 +21,11 @@ from adapter.store.documents import Document, Stored
 _FACE = {"fhir.index": 0}
 _MADE = {"fhir.version": 1, "fhir.updated": 1, "fhir.deleted": 1}
 _MILLISECOND = timedelta(milliseconds=1)
+# So many versions are read at once, at least, where of those read before too few were to be shown.
+_PIECE = 200
 _Place = tuple[datetime, str, str, int]
+Shows = Callable[[Stored], bool]
+"""Whether a version is to be shown."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +46,21 @@ def page(
     at: Span | None = None,
     count: int,
     cursor: str | None = None,
+    shows: Shows | None = None,
 ) -> Page:
     """The versions of the resources of these types that were made at `since` or later and were current at some moment of `at`.
 
-    Raises Invalid for a cursor that is not ours.
+    With `shows` there is nothing of others on a page, nor in its cursor. Raises Invalid for a cursor that is not ours.
     """
     after = _after(cursor) if cursor else None
-    wanted = sorted(types)
+    wanted, size = sorted(types), count + 1
     found: list[Stored] = []
     while True:
-        rows = _behind(database, wanted, since, at[1] if at else END, after, count + 1)
-        found += _current(database, rows, at[0]) if at else rows
-        if len(found) > count or len(rows) <= count:
+        rows = _behind(database, wanted, since, at[1] if at else END, after, size)
+        found += _shown(_current(database, rows, at[0]) if at else rows, shows)
+        if len(found) > count or len(rows) < size:
             return Page(found[:count], _cursor(found[count - 1]) if len(found) > count else None)
-        after = _place(rows[-1])
+        after, size = _place(rows[-1]), max(size, _PIECE)
 
 
 def page_of(
@@ -66,20 +71,32 @@ def page_of(
     at: Span | None = None,
     count: int,
     below: int | None,
+    shows: Shows | None = None,
     whole: bool = True,
 ) -> Page:
-    """The same of one resource, of which `newest` is the current version, from the version before `below`; with the number of all.
-
-    `whole`: every version that there was can be read.
+    """The same of one resource, of which `newest` is the current version, from the version before `below`; without `shows` with the number
+    of all. `whole`: every version that there was can be read.
     """
     numbers = [*range(newest.version, 0, -1)] if whole and since == BEGIN and at is None else _chosen(database, newest, since, at)
-    behind = [number for number in numbers if below is None or number < below]
-    shown = behind[:count]
-    ids = [f"{newest.reference}/{number}" for number in shown if number != newest.version]
+    behind, size = [number for number in numbers if below is None or number < below], count + 1
+    found: list[Stored] = []
+    while behind and len(found) <= count:
+        found += _shown(_numbered(database, newest, behind[:size]), shows)
+        behind, size = behind[size:], max(size, _PIECE)
+    cursor = str(found[count - 1].version) if len(found) > count else None
+    return Page(found[:count], cursor, None if shows else len(numbers))
+
+
+def _shown(versions: list[Stored], shows: Shows | None) -> list[Stored]:
+    return [*filter(shows, versions)] if shows else versions
+
+
+def _numbered(database: Database[Document], newest: Stored, numbers: list[int]) -> list[Stored]:
+    """These versions of one resource, newest first."""
+    ids = [f"{newest.reference}/{number}" for number in numbers if number != newest.version]
     versions = [Stored.of(document) for document in database["history"].find({"_id": {"$in": ids}}, _FACE)] if ids else []
-    versions += [newest] if newest.version in shown else []
-    cursor = str(shown[-1]) if len(behind) > len(shown) else None
-    return Page(sorted(versions, key=lambda stored: -stored.version), cursor, len(numbers))
+    versions += [newest] if newest.version in numbers else []
+    return sorted(versions, key=lambda stored: -stored.version)
 
 
 def _chosen(database: Database[Document], newest: Stored, since: datetime, at: Span | None) -> list[int]:
@@ -147,9 +164,10 @@ def _cursor(stored: Stored) -> str:
 
 def _after(text: str) -> _Place:
     try:
-        moment, type, id, version = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        if not (isinstance(type, str) and isinstance(id, str) and isinstance(version, int)):
+        told, type, id, version = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        moment = datetime.fromisoformat(told)
+        if not (BEGIN <= moment < END and isinstance(type, str) and isinstance(id, str) and isinstance(version, int)):
             raise ValueError
-        return datetime.fromisoformat(moment), type, id, version
+        return moment, type, id, version
     except (ValueError, TypeError, binascii.Error):
         raise Invalid("The parameter _cursor is not one of a next link.", expression=["_cursor"]) from None

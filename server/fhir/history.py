@@ -1,6 +1,6 @@
 """The versions of a resource, of a type and of everything. http://hl7.org/fhir/R4/http.html#history"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,8 +36,9 @@ def of_instance(request: Request, repository: Repository, type: str, id: str) ->
     below = int(asked.cursor) if asked.cursor else None
     if not request.grant.shows(type, id, newest.text, newest.updated):
         raise NotFound(f"There is no {type} with this id.")
+    shows, whole = _shows(request, [type]), request.sight is None
     page = timeline.page_of(
-        repository.database, newest, since=asked.since, at=asked.at, count=asked.count, below=below, whole=request.sight is None
+        repository.database, newest, since=asked.since, at=asked.at, count=asked.count, below=below, shows=shows, whole=whole
     )
     return _told(request, f"{type}/{id}/_history", page)
 
@@ -58,8 +59,17 @@ def _changes(request: Request, repository: Repository, path: str, types: Sequenc
     asked = _asked(request)
     for type in types:
         repository.collection(type)
-    page = timeline.page(repository.database, types, since=asked.since, at=asked.at, count=asked.count, cursor=asked.cursor)
+    shows = _shows(request, types)
+    page = timeline.page(repository.database, types, since=asked.since, at=asked.at, count=asked.count, cursor=asked.cursor, shows=shows)
     return _told(request, path, page)
+
+
+def _shows(request: Request, types: Iterable[str]) -> timeline.Shows | None:
+    """Whether a version is granted; None where all of these types are."""
+    grant = request.grant
+    if all(grant.conditions(type, "rs") == () for type in types):
+        return None
+    return lambda stored: grant.shows(stored.type, stored.id, stored.text, stored.updated)
 
 
 def _asked(request: Request) -> _Asked:
@@ -86,11 +96,9 @@ def _moment(request: Request, name: str) -> Span | None:
 
 
 def _told(request: Request, path: str, page: timeline.Page) -> Answer:
-    shown = [each for each in page.versions if request.grant.shows(each.type, each.id, each.text, each.updated)]
     links = page_links(request.base, path, request.params, page.cursor)
-    # How many versions there are of what is not granted is not told either.
-    total = page.total if len(shown) == len(page.versions) and not page.cursor or request.grant.whole else None
-    return Answer(200, bundle("history", [_version(request.base, stored) for stored in shown], links=links, total=total))
+    entries = [_version(request.base, stored) for stored in page.versions]
+    return Answer(200, bundle("history", entries, links=links, total=page.total))
 
 
 def _version(base: str, stored: Stored) -> str:

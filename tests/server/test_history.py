@@ -1,14 +1,22 @@
 """History by moment: http://hl7.org/fhir/R4/http.html#history"""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from adapter.clock import instant
+from adapter.store import timeline
+from adapter.store.documents import Change
 from adapter.store.repository import Repository
 from server import create_app
+from server.auth.grant import Grant
+from server.fhir.messages import Request
+from server.fhir.routes import endpoint
 
-from .fhir import Fhir, patient
+from .fhir import Fhir, assert_outcome, patient
 
 START = datetime(2025, 4, 1, 12, tzinfo=UTC)
 
@@ -108,3 +116,62 @@ def test_what_was_created_was_posted_and_a_patch_is_an_update(story):
         for item in story.send("GET", "Patient/_history?_count=3").json["entry"]
     ]
     assert sorted(made) == [("1", "POST", "Patient", "201")] * 2 + [("2", "PUT", f"Patient/{id}", "200")]
+
+
+BASE = "http://localhost/fhir"
+
+
+@pytest.fixture
+def pages(repository, tmp_path):
+    """Asks with what is granted; the pages, each as its versions and what its `next` says."""
+    answer = endpoint(repository, tmp_path)
+
+    def asked(path: str, grant: Grant) -> list[tuple[list[tuple[str, int]], str]]:
+        found, url = [], f"{BASE}/{path}"
+        while url:
+            place = urlsplit(url)
+            page = json.loads(answer(Request("GET", place.path.removeprefix("/fhir"), BASE, parse_qsl(place.query), grant=grant)).text)
+            versions = [(each["fullUrl"].rpartition("/")[2], int(each["response"]["etag"][3:-1])) for each in page.get("entry", ())]
+            url = next((link["url"] for link in page["link"] if link["relation"] == "next"), "")
+            cursor = dict(parse_qsl(urlsplit(url).query)).get("_cursor", "")
+            found.append((versions, cursor if cursor.isdigit() else base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+            assert "total" not in page
+        return found
+
+    return asked
+
+
+def weight(owner: str) -> dict:
+    subject = {"reference": f"Patient/{owner}"}
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "Kanarifugl, weight"}, "subject": subject}
+
+
+OF_OURS = Grant.of("patient/Observation.rs", "ours")
+
+
+@pytest.mark.parametrize("grant", [OF_OURS, Grant.of("system/Observation.rs?subject=Patient/ours")])
+@pytest.mark.parametrize("path", ["Observation/_history", "_history"])
+@pytest.mark.parametrize("piece", [1, 200])
+def test_the_pages_and_their_links_tell_nothing_of_what_is_not_granted(repository, pages, monkeypatch, path, grant, piece):
+    monkeypatch.setattr(timeline, "_PIECE", piece)
+    for number in range(3):
+        repository.commit([Change("Observation", f"ours-{number}", weight("ours"), 0)])
+        repository.commit([Change("Observation", f"others-{number}-{more}", weight("others"), 0) for more in range(4)])
+    found = pages(f"{path}?_count=1", grant)
+    assert [versions for versions, _ in found] == [[(f"ours-{number}", 1)] for number in (2, 1, 0)]
+    assert not [said for _, said in found if "others" in said]
+    two, one = pages(f"{path}?_count=2&_at=2100", grant)
+    assert (two[0], one[0]) == ([("ours-2", 1), ("ours-1", 1)], [("ours-0", 1)])
+
+
+def test_versions_that_were_anothers_are_on_no_page_of_a_resource_that_is_granted_now(repository, pages):
+    for version, owner in enumerate(["ours", "others", "elsewhere", "ours", "others", "ours"]):
+        repository.commit([Change("Observation", "w", weight(owner), version)])
+    found = pages("Observation/w/_history?_count=1", OF_OURS)
+    assert found == [([("w", 6)], "6"), ([("w", 4)], "4"), ([("w", 1)], "")]
+
+
+@pytest.mark.parametrize("moment", ["2025-04-01T12:00:00", "9999-12-31T23:59:59.999999+00:00", "0001-01-01T00:00:00+14:00"])
+def test_a_cursor_whose_moment_is_of_no_version_is_refused(story, moment):
+    cursor = base64.urlsafe_b64encode(json.dumps([moment, "Patient", "p", 1]).encode()).decode()
+    assert_outcome(story.send("GET", f"Patient/_history?_cursor={cursor}"), 400, "invalid")

@@ -3,7 +3,7 @@
 import pytest
 
 from adapter.errors import Invalid
-from adapter.store import search
+from adapter.store import order, search
 from adapter.store.documents import Change
 
 
@@ -55,6 +55,33 @@ def test_pages_of_a_sorted_search_keep_the_order_while_other_rows_change(people,
     first = next(turning)
     repository.commit([Change("Patient", first[0], None, 1)])
     assert [*first, *(id for page in turning for id in page)] == [row.id for row in whole.rows]
+
+
+@pytest.mark.parametrize("change", ["gone", "later"])
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_row_that_changes_while_a_page_is_read_takes_no_other_with_it(people, repository, monkeypatch, row, change):
+    def run(*cursor):
+        return search.run(repository.database, search.parse("Patient", [("_sort", "birthdate"), ("_count", "2"), *cursor]))
+
+    whole = search.run(repository.database, search.parse("Patient", [("_sort", "birthdate")]))
+    ids = [each.id for each in whole.rows]
+    in_order, raw = order.in_order, None if change == "gone" else {"resourceType": "Patient", "birthDate": "2020"}
+
+    def then_changed(places, sort):
+        found = in_order(places, sort)
+        repository.commit([Change("Patient", found[row][1], raw, 1)])
+        return found
+
+    monkeypatch.setattr(order, "in_order", then_changed)
+    first = run()
+    monkeypatch.undo()
+    assert first.total in (None, len(ids))
+    assert first.cursor
+    rows, cursor = [*first.rows], first.cursor
+    while cursor:
+        page = run(("_cursor", cursor))
+        rows, cursor = [*rows, *page.rows], page.cursor
+    assert [each.id for each in rows if each.id != ids[row]] == [id for id in ids if id != ids[row]]
 
 
 def test_a_cursor_of_another_order_is_refused(people, repository):
