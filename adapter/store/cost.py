@@ -5,7 +5,8 @@ the type. That ends soon where many have the value, as of a status, unless all o
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from pymongo.database import Database
@@ -43,14 +44,21 @@ class Costs:
             raise TooCostly(f"A search may have {INCLUDES_AT_MOST} includes at most.", expression=["_include"])
         if len(query.sort) > SORTS_AT_MOST:
             raise TooCostly(f"A search may be sorted by {SORTS_AT_MOST} parameters at most.", expression=["_sort"])
-        if sum(1 for _ in joined(query)) > QUERIES_AT_MOST:
+        self.check_joined([query])
+        if self._most:
+            self._look(query, whole)
+
+    def check_joined(self, queries: Iterable[Query]) -> None:
+        """Raise TooCostly for the chains and `_has` of searches that are asked together: they count as those of one."""
+        # No more are taken than are needed to know that they are too many: to read one can take 12 ms.
+        found = [*islice((inner for query in queries for inner in joined(query)), QUERIES_AT_MOST + 1)]
+        if len(found) > QUERIES_AT_MOST:
             raise TooCostly(
                 f"The chains and _has of this search ask more than {QUERIES_AT_MOST} questions: name the types that they lead to, as in "
                 "subject:Patient.name, or ask for less at once."
             )
         if self._most:
-            self._look(query, whole)
-            for inner in joined(query):
+            for inner in found:
                 self._look(inner, whole=True)
 
     def _look(self, query: Query, whole: bool) -> None:

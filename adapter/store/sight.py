@@ -18,7 +18,7 @@ from pymongo.database import Database
 from adapter.access import whose
 from adapter.access.consent import Content
 from adapter.access.disclosure import Card, Disclosure, disclosure, keys
-from adapter.access.groups import MEMBERSHIP, addressee
+from adapter.access.groups import MEMBERSHIP, addressee, members
 from adapter.access.policy import Policy, policy_for
 from adapter.access.sensitive import codings
 from adapter.access.ties import Tie
@@ -190,12 +190,12 @@ class Sight:
 
     def told_of(self, group: Raw) -> Raw:
         """A Group with those of its members who are patients and may be seen, and no others."""
-        named = {split(str((member.get("entity") or {}).get("reference"))): member for member in group.get("member") or ()}
+        named = {split(text): member for text, member in members(group)}
         people = {found[1]: member for found, member in named.items() if found and found[0] == whose.PATIENT}
         there = self.seen(whose.PATIENT, by_id(self.database[whose.PATIENT], sorted(people), JUDGED))
-        members = [member for id, member in people.items() if id in there]
+        told = [member for id, member in people.items() if id in there]
         rest = {name: value for name, value in group.items() if name not in MEMBERSHIP}
-        return {**rest, "member": members} if members else rest
+        return {**rest, "member": told} if told else rest
 
     def _permits(self, type: str, document: Document) -> bool:
         owners, view = whose.read(_whose(document)), self.policy.view(type)

@@ -12,6 +12,7 @@ from adapter.fhir import shapes
 from adapter.fhir.dates import BEGIN, END
 from adapter.fhir.shapes import Shape
 from adapter.store import search
+from adapter.store.cost import Costs
 from adapter.store.documents import Document
 from adapter.store.query import Query
 from adapter.store.search_parameters import parameters
@@ -64,11 +65,14 @@ class Asked:
         values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
         return Asked(**values)
 
-    def check(self, clock: Clock = utc_now) -> None:
-        """Raise Invalid or NotFound for a type that is none and for a search that cannot be asked."""
+    def check(self, costs: Costs, clock: Clock = utc_now) -> None:
+        """Raise Invalid or NotFound for a type that is none and for a search that cannot be asked, TooCostly for what the searches join.
+
+        Of their types all is read anyway.
+        """
         for type in (*self.types, *self.filtered):
             parameters(type)
-            self.queries(type, clock)
+        costs.check_joined(_query(text, clock) for text in self.filters)
         if stray := [type for type in self.filtered if self.types and type not in self.types]:
             raise Invalid(f"There is a _typeFilter for {stray[0]}, which _type does not name.", expression=["_typeFilter"])
 
@@ -77,10 +81,10 @@ class Asked:
         """The types of which not all is wanted."""
         return dict.fromkeys(text.partition("?")[0] for text in self.filters)
 
-    def queries(self, type: str, clock: Clock = utc_now) -> list[Query]:
+    def queries(self, type: str) -> list[Query]:
         """The searches of which one must find a resource of this type. Raises Invalid."""
         wanted = [text for text in self.filters if text.partition("?")[0] == type]
-        return [_query(text, clock) for text in wanted or [type]]
+        return [_query(text, utc_now) for text in wanted or [type]]
 
     def shape(self) -> Shape | None:
         """What is done to each resource; None where it stays whole."""

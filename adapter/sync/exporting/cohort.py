@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from adapter.access.groups import payor
+from adapter.access.groups import members, payor
+from adapter.access.whose import owners
 from adapter.errors import NotFound
 from adapter.fhir.dates import covers
 from adapter.fhir.resource import Raw, parse
@@ -28,8 +29,8 @@ def cohort(asked: Asked, repository: Repository) -> frozenset[str] | None:
         return named or None
     group, now = parse(repository.row("Group", asked.group).text), repository.clock()
     insurer = payor(group)
-    members = frozenset(_covered(repository, insurer, now)) if insurer else members_of(group, now)
-    return members & named if named else members
+    people = frozenset(_covered(repository, insurer, now)) if insurer else members_of(group, now)
+    return people & named if named else people
 
 
 def members_of(group: Raw, now: datetime) -> frozenset[str]:
@@ -38,10 +39,8 @@ def members_of(group: Raw, now: datetime) -> frozenset[str]:
         raise NotFound("This Group does not name its members, nor says by which insurer they are covered: there is nobody to export.")
     return frozenset(
         reference
-        for member in group.get("member") or ()
-        if member.get("inactive") is not True
-        and (reference := str((member.get("entity") or {}).get("reference"))).startswith(_PATIENT)
-        and covers(member.get("period"), now)
+        for reference, member in members(group)
+        if member.get("inactive") is not True and reference.startswith(_PATIENT) and covers(member.get("period"), now)
     )
 
 
@@ -54,7 +53,7 @@ def _covered(repository: Repository, insurer: str, now: datetime) -> Iterator[st
         page = search.run(database, query)
         for coverage in (parse(row.text) for row in page.rows):
             if covers(coverage.get("period"), now):
-                yield str((coverage.get("beneficiary") or {}).get("reference"))
+                yield from owners(coverage)
         if page.cursor is None:
             return
         query = replace(query, after=after(page.cursor, query.sort))

@@ -17,7 +17,7 @@ from adapter.store.repository import Repository
 from adapter.store.state import State
 from adapter.sync.exporting.asked import Asked
 from adapter.sync.exporting.eyes import Eyes
-from adapter.sync.workers.jobs import FAILED, Job, remember
+from adapter.sync.workers.jobs import FAILED, Job, unbegun
 
 TASK = "export"
 LIFE = timedelta(days=1)
@@ -119,10 +119,16 @@ class Exports:
         self._repository, self._state, self._clock = repository, State(repository.database), repository.clock
 
     def begin(self, asked: Asked, owner: str | None = None, eyes: Eyes | None = None) -> Export:
-        """Remember that an export is wanted."""
+        """Remember that an export is wanted, and the job that writes it: both or neither, since one that nobody writes would be counted."""
         export = Export(uuid4().hex, owner, eyes, asked, self._clock())
-        self._state.add(_EXPORTS, export.id, export.document())
-        remember(self._state, [Job(export.job, TASK, {"export": export.id})], self._repository)
+        job = unbegun(Job(export.job, TASK, {"export": export.id}), self._repository)
+
+        def begin(session: ClientSession) -> None:
+            self._state.put(_EXPORTS, export.id, export.document(), session)
+            self._state.put(_JOBS, export.job, job, session)
+
+        with self._state.session() as session:
+            session.with_transaction(begin)
         return export
 
     def find(self, id: str, owner: str | None = None) -> Export:

@@ -222,10 +222,15 @@ def _status(state: State, id: str) -> str:
 def remember(state: State, jobs: Sequence[Job], repository: Repository) -> None:
     """Remember the jobs; one that is there already goes on, one that has ended is looked at anew: a task finds what is left of it to do."""
     for job in jobs:
-        asked = {"task": job.task, "arguments": job.arguments, "made": repository.clock()}
-        body = {**asked, "status": WAITING, "tries": 0, "begun": 0, "writes": 0, "token": "", "error": ""}
+        body = unbegun(job, repository)
         if not state.add(_JOBS, job.id, body):
             state.swap(_JOBS, job.id, {"status": {"$in": [DONE, FAILED]}}, body)
+
+
+def unbegun(job: Job, repository: Repository) -> Document:
+    """What is remembered of a job at which nobody was yet."""
+    asked = {"task": job.task, "arguments": job.arguments, "made": repository.clock()}
+    return {**asked, "status": WAITING, "tries": 0, "begun": 0, "writes": 0, "token": "", "error": ""}
 
 
 def retire(state: State, about: Document, lead: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from adapter.errors import Invalid, Throttled
 from adapter.fhir import references
 from adapter.fhir.dates import BEGIN, END, span
+from adapter.store.cost import Costs
 from adapter.store.syntax import plain
 from adapter.sync.exporting.asked import PATIENTS, SYSTEM, Asked
 from adapter.sync.exporting.cohort import cohort
@@ -42,7 +43,7 @@ def begin(call: Call, asked: Asked) -> Answer:
     request = call.request
     if headers.prefer(request, "respond-async") is None:
         raise Invalid("An export takes its time, so it is asked for with the header Prefer: respond-async.")
-    asked.check(call.repository.clock)
+    asked.check(request.costs or Costs(call.repository.database), call.repository.clock)
     cohort(asked, call.repository)
     exports = Exports(call.repository)
     if exports.waiting(request.owner) >= MOST:

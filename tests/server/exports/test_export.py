@@ -7,10 +7,13 @@ import pytest
 
 from adapter.access.groups import COVERED_BY
 from adapter.clock import instant
+from adapter.store.cost import QUERIES_AT_MOST
 from adapter.sync.exporting.pace import Pace
 from adapter.sync.exporting.selection import Selection
+from server import create_app
 
-from ..fhir import assert_outcome, patient
+from ..fhir import Fhir, assert_outcome, patient
+from .conftest import Scene
 from .people import PEOPLE, group, member, names, of
 
 
@@ -101,6 +104,36 @@ FILTERS = {
 def test_a_type_filter_takes_what_its_search_finds_and_other_types_whole(stored, text):
     found = stored.ids(f"$export?{urlencode([('_type', 'CarePlan,Patient'), ('_typeFilter', text)])}")
     assert found == {f"CarePlan/{id}" for id in FILTERS[text]} | {f"Patient/{id}" for id in PEOPLE}
+
+
+@pytest.fixture
+def large(scene, make):
+    """A server for which three observations are many, and people are few."""
+    make(*(raw for id in PEOPLE for raw in of(id)))
+    return Scene(Fhir(create_app(scene.repository, exports=scene.root, scan=2).test_client()), scene.repository, scene.root)
+
+
+def filtered(*texts, type="Patient"):
+    return f"$export?{urlencode([('_type', type), *(('_typeFilter', text) for text in texts)])}"
+
+
+def test_what_a_type_filter_joins_costs_no_more_than_in_a_search(large, make):
+    many = "_has:Observation:subject:value-quantity=gt5"
+    assert_outcome(large.fhir.send("GET", f"Patient?{many}"), 400, "too-costly")
+    for path in (filtered(f"Patient?{many}"), filtered("CarePlan?subject:Patient.name:contains=anarifugl", type="CarePlan")):
+        issue = assert_outcome(large.kick_off(path), 400, "too-costly")
+        assert "index" in issue["diagnostics"]
+    make(group(member("river")))
+    assert_outcome(large.kick_off(filtered(f"Patient?{many}").replace("$", "Group/g/$davinci-data-")), 400, "too-costly")
+    # The type itself is read whatever is asked of it.
+    assert large.ids(filtered("Patient?name:contains=anarifugl")) == {f"Patient/{id}" for id in PEOPLE}
+    assert large.ids(filtered("Patient?_has:Observation:subject:code=x")) == set()
+
+
+def test_all_the_type_filters_of_an_export_ask_no_more_than_one_search_may(large):
+    one = "Patient?_has:Observation:subject:code=x"
+    assert large.ids(filtered(*[one] * QUERIES_AT_MOST)) == set()
+    assert_outcome(large.kick_off(filtered(*[one] * (QUERIES_AT_MOST + 1))), 400, "too-costly")
 
 
 def test_type_filters_that_are_repeated_take_what_one_of_them_finds(stored):

@@ -89,6 +89,61 @@ def test_of_the_members_that_a_group_names_those_are_told_who_are_seen(stored, a
     assert "member" not in json.loads(ask("Group/g").text)
 
 
+OWN = for_one(COVERED_BY, "Organization/ins")
+ODD = {
+    "a characteristic that is no list": {"characteristic": {"exclude": False}},
+    "a characteristic that is a text": {"characteristic": "x"},
+    "a characteristic that is a number": {"characteristic": 1},
+    "characteristics that are texts": {"characteristic": ["Kanarifugl"]},
+    "a second characteristic that is a text": {"characteristic": [OWN, "Kanarifugl"]},
+    "a value that is a text": {"characteristic": [OWN | {"valueReference": "Organization/ins"}]},
+    "a value that is a list": {"characteristic": [OWN | {"valueReference": [OWN["valueReference"]]}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_group_of_no_right_shape_is_nobodys_and_stands_in_no_ones_way(stored, ask, make, odd):
+    own = made(stored, "ins")
+    make(group(member("river"), **ODD[odd]))
+    assert named(ask("Group")).keys() == {f"Group/{own}"}
+    assert named(ask("Group/_history")).keys() == {f"Group/{own}"}
+    with pytest.raises(NotFound):
+        ask("Group/g")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"member": {"entity": {"reference": "Patient/river"}}},
+        {"member": ["Patient/river", 1, {"entity": "Patient/river"}, {"entity": [1]}]},
+        {"member": "Patient/river"},
+        {"member": 1},
+        {"actual": False, "member": [], "characteristic": [OWN | {"code": "x"}]},
+        {"actual": False, "member": [], "characteristic": [OWN | {"code": {"coding": "x"}}]},
+        {"actual": False, "member": [], "characteristic": [OWN | {"code": {"coding": [1, {"system": {}, "code": []}]}}]},
+    ],
+)
+def test_of_an_insurers_group_whose_members_have_no_right_shape_nobody_is_told(stored, ask, make, more):
+    make(coverage("river"), consent("river"), group(**{"characteristic": [OWN], **more}))
+    for path in ("Group/g", "Group/g/_history/1"):
+        assert "member" not in json.loads(ask(path).text)
+    try:
+        begun = ask("Group/g/$export")
+    except NotFound:
+        assert more.get("actual") is False
+        return
+    assert exported(stored, begun) == {}
+
+
+@pytest.mark.parametrize("beneficiary", ["Patient/river", [{"reference": "Patient/river"}], {"reference": 1}])
+def test_a_coverage_that_names_nobody_stands_in_no_exports_way(stored, ask, make, beneficiary):
+    make(coverage("river"), consent("river"), coverage("alma", beneficiary=beneficiary))
+    own = made(stored, "ins")
+    # Who sees everything finds that coverage too.
+    for found in (exported(stored, ask(f"Group/{own}/$export")), stored.ids(f"Group/{own}/$export")):
+        assert [name for name in found if name.startswith("Patient/")] == ["Patient/river"]
+
+
 @pytest.mark.parametrize(
     "characteristic",
     [
