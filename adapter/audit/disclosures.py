@@ -8,13 +8,13 @@ from datetime import datetime
 from html import escape
 from io import StringIO
 
-from adapter.audit.event import CLIENT, COUNT, DONE, FIRST, INTERACTION, RULE, TOLD, USER
+from adapter.audit.event import CLIENT, COUNT, CREATED, DELETED, DONE, FIRST, INTERACTION, RULE, TOLD, UPDATED, USER
 from adapter.clock import instant
 from adapter.fhir.resource import Raw
 
 COLUMNS = ("date", "recipient", "by", "what", "purpose", "rule", "event")
 # What changes the record is no disclosure: Provenance tells of it.
-_CHANGES = frozenset("CUD")
+_CHANGES = frozenset((CREATED, UPDATED, DELETED))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ CLIENT, USER = f"{BASE}/NamingSystem/client", f"{BASE}/NamingSystem/user"
 POLICY = f"{BASE}/policy"
 DONE, REFUSED, FAILED = "0", "4", "8"
 """Outcomes: http://hl7.org/fhir/R4/valueset-audit-event-outcome.html"""
+CREATED, UPDATED, DELETED = "C", "U", "D"
+"""Actions that change the record: http://hl7.org/fhir/R4/valueset-audit-event-action.html"""
 TOLD, COUNT, RULE, FIRST = "told", "count", "rule", "first"
 """Details of what was told: the resources, as `Type/id` with space between; how many; the rule by which; and where one AuditEvent cannot
 name all whom an access is about, in the others the first, which has the query and the resources."""
@@ -55,9 +57,9 @@ _READ = "R"
 _ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("read", "vread", "history-instance", "history-type", "history-system", "export-file", "notification"), _READ),
-        **dict.fromkeys(("create", "export-written"), "C"),
-        **dict.fromkeys(("update", "patch"), "U"),
-        "delete": "D",
+        **dict.fromkeys(("create", "export-written"), CREATED),
+        **dict.fromkeys(("update", "patch"), UPDATED),
+        "delete": DELETED,
     }
 )
 _OF_REST = frozenset({"read", "vread", "update", "patch", "delete", "history-instance", "history-type", "history-system", "create"}) | {
@@ -114,12 +116,14 @@ def audit_event(
     told: Told = _NOTHING,
     purpose: str | None = None,
     reads: bool = False,
+    writes: str | None = None,
 ) -> Raw:
     """The AuditEvent of an interaction: one of REST, an operation such as `$everything`, or one of the site's own, such as `login`.
 
     `at` is an instant. `said` says why it was refused and holds no patient data; `patients` are whom it is about, `targets` what it asks
     for or writes, all as `Type/id`, with `/_history/version` where known; `query` is what was asked. `purpose` is another than the asker's,
-    such as BREAK_THE_GLASS. `reads`: whatever it is called, it wrote nothing, and told what is there.
+    such as BREAK_THE_GLASS. `reads`: whatever it is called, it wrote nothing, and told what is there; `writes`: it tells of
+    nothing but changes, which are CREATED, UPDATED or DELETED.
     """
     type, subtypes = _kind(interaction)
     reason = purpose or by.purpose
@@ -133,7 +137,7 @@ def audit_event(
         "resourceType": TYPE,
         "type": type,
         "subtype": subtypes,
-        "action": _READ if reads and _ACTIONS.get(interaction) in ("C", "U") else _ACTIONS.get(interaction, "E"),
+        "action": writes or (_READ if reads and _ACTIONS.get(interaction) in (CREATED, UPDATED) else _ACTIONS.get(interaction, "E")),
         "recorded": at,
         "outcome": outcome,
         **({"outcomeDesc": said} if said else {}),

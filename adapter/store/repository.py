@@ -61,8 +61,8 @@ class Repository:
         self.notifications = Notifications(self.database)
         self.on_queued: Callable[[set[str]], None] | None = None
         """Called after a commit that queued notifications, with the names of the queues."""
-        self.beside: Callable[[Sequence[Change]], Sequence[Change]] = lambda _: ()
-        """Asked before each commit what is to be committed with its changes: the account of who does it."""
+        self.beside: Callable[[Sequence[Change]], AbstractContextManager[Sequence[Change]]] = lambda _: nullcontext(())
+        """Entered around each commit: what is to be committed with its changes, the account of who does it. A failure raises in it."""
         self._ready: set[str] = set()
         self._listed: set[str] = set()
         self._session: ClientSession | None = None
@@ -175,8 +175,8 @@ class Repository:
 
         `also` runs inside the transaction. Raises VersionConflict where a resource is not at the expected version, TooLarge.
         """
-        made = self._committed([*changes, *self.beside(changes)], also)
-        return made[: len(changes)]
+        with self.beside(changes) as beside:
+            return self._committed([*changes, *beside], also)[: len(changes)]
 
     def _committed(self, changes: Sequence[Change], also: Also | None) -> list[Stored]:
         types = {change.type for change in changes}

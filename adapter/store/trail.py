@@ -4,7 +4,7 @@ A link is written with its AuditEvent, so nothing more has to be written for it;
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -130,23 +130,20 @@ def prune(database: Database[Document], moment: datetime, until: datetime) -> in
     What an earlier attempt left behind goes too. Raises Invalid where the account does not hold: then nothing is taken away.
     """
     before = _latest(database)
-    swept = _swept(database, before.pruned, until)
-    if faults := [*verify(database)]:
+    if faults := [*verify(database, left=frozenset(map(str, _left(database, before.pruned, until))))]:
         raise Invalid(f"The account does not hold, so nothing was taken away: {faults[0].text}")
     while cuts := _cuts(database, before.pruned, until):
         if _made(database, before, Anchor(0, moment, heads=_moved(database, before), pruned=cuts, until=until)):
             break
         before = _latest(database)
-    return swept + _swept(database, anchors(database).pruned, until)
+    return _swept(database, anchors(database).pruned, until)
 
 
 def _cuts(database: Database[Document], pruned: dict[str, Head], until: datetime) -> dict[str, Head]:
     """By chain, up to where it is old, as the texts of its entries say: what stands beside them is in no hash."""
     old: dict[str, dict[int, str]] = {}
-    for document in database[TYPE].find(_dated(BEGIN, until), _SHOWN):
-        link, dated = _link(document), _updated(document["fhir"].get("raw"))
-        if link and dated and dated < until:
-            old.setdefault(link.chain, {})[link.number] = link.hash
+    for _, link, _ in _old(database, until):
+        old.setdefault(link.chain, {})[link.number] = link.hash
     return {chain: head for chain, hashes in old.items() if (head := _cut(pruned.get(chain, Head()), hashes))}
 
 
@@ -158,19 +155,34 @@ def _cut(pruned: Head, hashes: dict[int, str]) -> Head | None:
     return Head(number, hashes[number]) if number > pruned.number else None
 
 
+def _old(database: Database[Document], until: datetime) -> Iterator[tuple[str, Link, str]]:
+    """The id, the link and the text of each entry that is old, as both its text and the date beside it say."""
+    for document in database[TYPE].find(_dated(BEGIN, until), _SHOWN):
+        entry = _entry(document)
+        if entry and (dated := _updated(entry[1])) and dated < until:
+            yield document["_id"], *entry
+
+
+def _left(database: Database[Document], pruned: dict[str, Head], until: datetime) -> Iterator[str]:
+    """The ids of what anchors say was taken away and is here still, as it was written: a link alone anybody may put beside an entry."""
+    for id, link, text in _old(database, until):
+        if link.number <= pruned.get(link.chain, Head()).number and chains.holds(link, f"{TYPE}/{id}", text):
+            yield id
+
+
 def _swept(database: Database[Document], pruned: dict[str, Head], until: datetime) -> int:
-    found = database[TYPE].find(_dated(BEGIN, until), {LINK: 1})
-    links = ((document["_id"], _link(document)) for document in found)
-    gone = [id for id, link in links if link and link.number <= pruned.get(link.chain, Head()).number]
+    gone = [*_left(database, pruned, until)]
     for start in range(0, len(gone), _AT_ONCE):
         database[TYPE].delete_many({"_id": one_of(gone[start : start + _AT_ONCE])})
     return len(gone)
 
 
-def verify(database: Database[Document], held: str | None = None, progress: Progress = lambda *_: None) -> Iterator[Finding]:
+def verify(
+    database: Database[Document], held: str | None = None, progress: Progress = lambda *_: None, left: Set[str] = frozenset()
+) -> Iterator[Finding]:
     """What does not hold of the account: of the anchors, of each AuditEvent, of the chains. `held` is the hash of an anchor kept elsewhere.
 
-    What is written meanwhile may be looked at or not.
+    What is written meanwhile may be looked at or not. Not looked at are the AuditEvents of the ids in `left`.
     """
     documents = [document for _, document in _anchors(database)]
     yield from check(documents, held, State(database).now())
@@ -179,7 +191,9 @@ def verify(database: Database[Document], held: str | None = None, progress: Prog
     collection = database[TYPE].with_options(codec_options=_ANY_TIME)
     total = collection.estimated_document_count()
     for number, document in enumerate(collection.find({}, _SHOWN), 1):
-        yield from _seen(follower, known, document)
+        # Whoever may write to the store can put one in whose id is no text.
+        if str(document["_id"]) not in left:
+            yield from _seen(follower, known, document)
         if number % _AT_ONCE == 0:
             progress("verify audit", number, total)
     # One that was written just before another may come after it, and then not be among those that are read.
@@ -193,12 +207,11 @@ _SHOWN = {LINK: 1, "fhir.raw": 1, "fhir.deleted": 1, "fhir.updated": 1}
 
 
 def _seen(follower: Follower, known: Anchors, document: Document) -> Iterator[Finding]:
-    reference, link, face = f"{TYPE}/{document['_id']}", _link(document), document.get("fhir")
-    face = face if isinstance(face, dict) else {}
-    text = face.get("raw")
-    if link is None or not isinstance(text, str):
+    reference, entry = f"{TYPE}/{document['_id']}", _entry(document)
+    if entry is None:
         yield Finding(INSERTED, f"{reference} is in no chain.")
         return
+    (link, text), face = entry, document["fhir"]
     if face.get("deleted"):
         yield Finding(CHANGED, f"{reference} is hidden as if it were deleted.")
     found, dated = [*follower.see(reference, link, text)], _updated(text)
@@ -216,6 +229,13 @@ def _updated(text: str) -> datetime | None:
     except (CasebridgeError, KeyError, TypeError, ValueError):
         return None
     return dated if dated.tzinfo else None
+
+
+def _entry(document: Document) -> tuple[Link, str] | None:
+    """The link and the text of an entry; None for what is none."""
+    link, face = _link(document), document.get("fhir")
+    text = face.get("raw") if isinstance(face, dict) else None
+    return (link, text) if link and isinstance(text, str) else None
 
 
 def _link(document: Document) -> Link | None:

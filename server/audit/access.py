@@ -4,6 +4,7 @@ It is kept by thread, since what stands between a door and the store hands on ne
 whatever is told here is forgotten.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,10 @@ from server.auth.principal import Principal
 if TYPE_CHECKING:
     # What a request is knows sights and grants; a session is needed without them.
     from server.fhir.messages import Request
+
+
+# As lines of `asked`: neither a read, nor a search or an operation that is posted, nor a reference that is looked up.
+_CHANGE = re.compile(r"(?:PUT|PATCH|DELETE) |POST [A-Za-z]+(?:[? ]|$)").match
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Access:
             return Asker(self.tried.client, self.tried.user, address=self.address)
         purpose = self.purpose or who.purpose or who.role.purpose
         return Asker(who.client, who.user, who.fhir_user, who.organisation, who.role_name, self.address, purpose)
+
+    @property
+    def only_writes(self) -> bool:
+        """Whether it is a Bundle each entry of which asks for a change."""
+        return len(self.asked) > 1 and all(map(_CHANGE, self.asked[1:]))
 
     @property
     def grant(self) -> dict[str, str]:
@@ -149,3 +159,9 @@ def asks(request: "Request") -> None:
         condition = request.header("if-none-exist")
         only = "" if condition is None else f" If-None-Exist: {condition}"
         access.asked.append(f"{request.method} {request.path}{'?' if query else ''}{query}{only}")
+
+
+def refers(references: Iterable[str]) -> None:
+    """What a transaction brings asks this, by its conditional references."""
+    if access := _CURRENT.get():
+        access.asked += [f"reference {each}" for each in sorted(references)]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -10,16 +11,15 @@ from pymongo.errors import PyMongoError
 from werkzeug.exceptions import HTTPException
 
 from adapter.access.whose import PATIENT
-from adapter.audit.event import BREAK_THE_GLASS, DONE, FAILED, FIRST, REFUSED, TYPE, Told, audit_event
+from adapter.audit.event import BREAK_THE_GLASS, CREATED, DELETED, DONE, FAILED, FIRST, REFUSED, TYPE, UPDATED, Told, audit_event
 from adapter.clock import instant
 from adapter.errors import CasebridgeError, NotFound, StoreUnavailable, Throttled
 from adapter.store.documents import Change
 from adapter.store.repository import Repository
-from adapter.store.search_parameters import table
 from server.audit import whose
 from server.audit.access import Access, current, under_way
-from server.audit.focus import named, resource
-from server.audit.told import Said, parts, people, said, shown
+from server.audit.focus import named, records, reference
+from server.audit.told import Said, parts, people, refused, said, shown
 from server.front import Application, Environ, Handler
 from server.interaction import interaction
 from server.reply import Reply, Stream
@@ -41,6 +41,7 @@ _BLOCK = 4 * 2**20
 _AT_ONCE = 1000
 _LONGEST_LINE, _LONGEST_QUESTION = 4000, 1_000_000
 _CUT = "[cut here]"
+_WITHHELD = "withheld"
 _NOTHING = Said()
 _UNWRITTEN = "What was asked cannot be written down just now, so it is not answered; try again later."
 
@@ -93,24 +94,27 @@ class Account:
                 if status < 400:
                     self._answered(access, environ, shown(body))
                 elif status != Throttled.status:
-                    self._write(access, environ, REFUSED if status < 500 else FAILED, str(status))
+                    self._page_refused(access, environ, status, body)
                 return [body]
 
         return accounted
 
-    def _beside(self, changes: Sequence[Change]) -> Sequence[Change]:
+    @contextmanager
+    def _beside(self, changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
         """What is committed with changes: who made them, of what and of whom."""
         access = current()
         made = [change for change in changes if change.type != TYPE]
         if access is None or access.principal is None or not made:
-            return ()
+            yield ()
+            return
         targets = list(dict.fromkeys(f"{change.type}/{change.id}" for change in made))
         patients = whose.changed(self._repository, made)
-        access.written |= {*targets, *patients}
         others = [each for each in targets if not each.startswith(f"{PATIENT}/")]
         many = len(others) > _MANY
         told = Told(count=len(targets), rule=access.rule, facts={**access.grant, **({"written": " ".join(others)} if many else {})})
-        return [self._event(access, patients=patients, targets=() if many else others, told=told)]
+        yield [self._event(access, patients=patients, targets=() if many else others, told=told, writes=_action(made))]
+        # Not before: of a commit that failed nothing is left, and what its request is told instead was not written down.
+        access.written |= {*targets, *patients}
 
     def _answered(self, access: Access, environ: Environ, told: Said) -> None:
         if access.principal is None:
@@ -133,25 +137,35 @@ class Account:
             status, reason = error.status, error.issue_code
         else:
             status, reason = (error.code or 500 if isinstance(error, HTTPException) else 500), "exception"
-        if isinstance(error, NotFound) and access.sight and whose.there(self._repository, filter(None, [resource(environ["PATH_INFO"])])):
-            reason = "withheld"
+        if isinstance(error, NotFound) and access.sight and whose.there(self._repository, [reference(environ["PATH_INFO"])]):
+            reason = _WITHHELD
         self._write(access, environ, REFUSED if status < 500 else FAILED, f"{status} {reason}")
+
+    def _page_refused(self, access: Access, environ: Environ, status: int, body: bytes) -> None:
+        """Account for a page, or an answer of the case API, that refuses; before that for what a form tells that comes back with it."""
+        path, (reason, told) = environ["PATH_INFO"], refused(status, body)
+        # A page that only says why it refuses shows nothing of what its path names.
+        patients = told.patients | whose.unsaid(self._repository, access, path if told.sheet else "", told)
+        if patients:
+            self._write(access, environ, DONE, None, patients, told)
+        if status == NotFound.status and access.sight and whose.withheld(self._repository, access.sight, records(path)):
+            reason = f"{status} {_WITHHELD}"
+        self._write(access, environ, REFUSED if status < 500 else FAILED, reason)
 
     def _partly_refused(self, access: Access) -> None:
         """Account for the entries of a Bundle that were refused while others were answered: in one AuditEvent."""
         if access.principal is None:
             return
-        focused = [(each, resource(f"/fhir/{each.url.partition('?')[0]}")) for each in access.refused]
-        missed = [found for each, found in focused if found and isinstance(each.error, NotFound)] if access.sight else []
+        focused = [(each, reference(f"/fhir/{each.url.partition('?')[0]}")) for each in access.refused]
+        missed = [found for each, found in focused if isinstance(each.error, NotFound)] if access.sight else []
         hidden = whose.there(self._repository, missed)
         lines, reasons, about = [], Counter[str](), dict[str, None]()
         for each, found in focused:
-            reference = f"{found[1]}/{found[2]}" if found and found[1] in table() else ""
-            withheld = reference in hidden and isinstance(each.error, NotFound)
-            reason = f"{each.error.status} {'withheld' if withheld else each.error.issue_code}"
+            withheld = found in hidden and isinstance(each.error, NotFound)
+            reason = f"{each.error.status} {_WITHHELD if withheld else each.error.issue_code}"
             lines.append(f"{reason}: {each.method} {each.url}")
             reasons[reason] += 1
-            about |= {reference: None} if reference else {}
+            about |= {found: None} if found else {}
         patients = [each for each in about if each.startswith(f"{PATIENT}/")]
         others = [each for each in about if not each.startswith(f"{PATIENT}/")]
         said = ", ".join(f"{number} x {reason}" for reason, number in sorted(reasons.items()))
@@ -176,8 +190,10 @@ class Account:
         about = sorted({*patients, *whom})
         # An answer to a write that wrote nothing tells what was there before.
         reads = outcome == DONE and not access.written
+        # A batch that only writes tells what became of that; to read what was just written is another thing.
+        wrote = outcome == DONE and access.only_writes and {*answer.resources, *about} <= access.written
         facts = {"outcome": outcome, "said": reason, "query": _question(access, environ), "told": told, "reads": reads}
-        self._committed(access, about, targets, **facts)
+        self._committed(access, about, targets, **facts, writes=UPDATED if wrote else None)
 
     def _committed(self, access: Access, patients: Sequence[str], targets: Sequence[str], **facts: Any) -> None:
         """Commit the AuditEvent of an access: several, where it is about so many that one could not be kept."""
@@ -216,6 +232,13 @@ class Account:
             self._repository.commit([event])
         except (CasebridgeError, PyMongoError):
             raise StoreUnavailable(_UNWRITTEN) from None
+
+
+def _action(changes: Sequence[Change]) -> str:
+    """What changes do, as an AuditEvent says it: of several the one that takes away most, since each may come with a new Provenance."""
+    if any(change.raw is None for change in changes):
+        return DELETED
+    return UPDATED if any(change.expect for change in changes) else CREATED
 
 
 def _access(environ: Environ) -> Access:

@@ -25,6 +25,12 @@ def resource(path: str) -> Match[str] | None:
     return found if found and found[1] in table() else None
 
 
+def reference(path: str) -> str:
+    """The resource that a path of the FHIR endpoint names, as `Type/id`; empty where it names none."""
+    found = resource(path)
+    return f"{found[1]}/{found[2]}" if found else ""
+
+
 def records(path: str) -> list[str]:
     """What a path of the case API or of the console names, of what can be in a patient's record, as `Type/id`."""
     parts = [part for part in path.split("/") if part]

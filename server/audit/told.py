@@ -6,8 +6,21 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from adapter.errors import (
+    CasebridgeError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    RuleViolated,
+    StaleRecord,
+    TooLarge,
+    Unauthenticated,
+)
 from adapter.fhir.shapes import SUBSETTED
 from server.audit.focus import faces
+from server.errors import MethodNotAllowed
 
 _ID = rb"[A-Za-z0-9.-]{1,64}"
 _TYPED = rb"[A-Z][A-Za-z]{2,40}/" + _ID
@@ -23,10 +36,15 @@ _ROW = re.compile(rb'"reference":"(' + _TYPED + rb')"')
 _DELETED = re.compile(rb'"method": ?"DELETE",\s*"url": ?"(' + _TYPED + rb')"')
 _LOCATED = re.compile(rb'"location": ?"(' + _TYPED + rb")/_history/")
 _ADDRESS = re.compile(rb"/fhir/(" + _TYPED + rb")/_history/[0-9]+$")
+# The form of a record says which version it is made from; that of a new one says 0.
+_VERSION = re.compile(rb'name="version" value="[1-9]')
 _SUBSETTED = b'"%s"' % SUBSETTED["code"].encode()
 _BUNDLE, _RESOURCE = (re.compile(rb"\s*\{\s*\"resourceType\": ?\"" + each).match for each in (rb"Bundle\"", rb"[A-Z]"))
 _PATIENT, _PERSON = b"Patient/", b'"resourceType":"Patient"'
 _WITH_ID = re.compile(rb'"resourceType":"Patient","id":"(' + _ID + rb')"')
+# Of several errors of one status that which pages have.
+_ERRORS = (Invalid, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, Conflict, Gone, StaleRecord, TooLarge, RuleViolated)
+_USUAL = {each.status: each.issue_code for each in _ERRORS}
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,8 @@ class Said:
     """Whether of some resources only a part is in it, so that whose they are may be left out."""
     bare: frozenset[str] = frozenset()
     """The resources of which it says no more than which they are, as `Type/id`: deletions, and addresses of versions."""
+    sheet: bool = False
+    """Whether it is a form with what is in a record, which is the one that the path names."""
 
 
 def said(body: bytes, address: str = "") -> Said:
@@ -61,7 +81,23 @@ def shown(body: bytes) -> Said:
     """What a page or an answer of the case API tells."""
     links = [(typed, concept.decode(), id.decode()) for typed, concept, id in _LINK.findall(body)]
     records = {each for typed, concept, id in links if not typed for each in faces(concept, id)}
-    return replace(said(body), linked=_texts([*_ROW.findall(body), *(typed for typed, _, _ in links if typed)]) | records)
+    linked = _texts([*_ROW.findall(body), *(typed for typed, _, _ in links if typed)]) | records
+    return replace(said(body), linked=linked, sheet=_VERSION.search(body) is not None)
+
+
+def refused(status: int, body: bytes) -> tuple[str, Said]:
+    """Why an answer of this status refuses, as `400 invalid`, and what it tells all the same: a form comes back with what is in records."""
+    told = shown(body)
+    try:
+        problem = _PROBLEM.decode(body)
+    except msgspec.DecodeError:
+        return f"{status} {_USUAL.get(status, CasebridgeError.issue_code)}", told
+    return f"{status} {problem.code}", replace(told, linked=told.linked | {*problem.allowed})
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    allowed: list[str] = []
 
 
 class _Identity(msgspec.Struct):
@@ -69,7 +105,7 @@ class _Identity(msgspec.Struct):
     resourceType: str  # noqa: N815 - FHIR's name
 
 
-_IDENTITY = msgspec.json.Decoder(_Identity)
+_IDENTITY, _PROBLEM = msgspec.json.Decoder(_Identity), msgspec.json.Decoder(_Problem)
 
 
 def people(lines: bytes) -> frozenset[str]:

@@ -1,7 +1,6 @@
 """Whose resources are that do not say it, or are not there any more: asked of the store."""
 
 from collections.abc import Iterable
-from re import Match
 
 from adapter.access.whose import PATIENT, owners, read
 from adapter.store.by_id import by_id
@@ -9,6 +8,8 @@ from adapter.store.documents import Change
 from adapter.store.index import WHOSE
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
+from adapter.store.seen import seen_by
+from adapter.store.sight import Sight
 from server.audit.access import Access
 from server.audit.focus import records, resource
 from server.audit.told import Said
@@ -19,20 +20,17 @@ _OWNERS = f"fhir.index.{WHOSE}"
 
 
 def changed(repository: Repository, changes: Iterable[Change]) -> set[str]:
-    """The patients in whose records changes are, and those who are changed; of what is deleted, whose it was."""
+    """The patients in whose records changes are, and those who are changed; of what was there before, whose it was, too."""
     several = [*changes]
     found = {owner for change in several if change.raw for owner in owners({**change.raw, "id": change.id})}
-    return found | of(repository, (f"{change.type}/{change.id}" for change in several if change.raw is None))
+    return found | of(repository, (f"{change.type}/{change.id}" for change in several if change.expect))
 
 
 def of(repository: Repository, references: Iterable[str]) -> set[str]:
     """Whose the resources of these references (`Type/id`) are, as the store has them; of what is deleted, whose it was."""
-    ids: dict[str, set[str]] = {}
-    for reference in references:
-        type, _, id = reference.partition("/")
-        ids.setdefault(type, set()).add(id)
+    ids = _by_type(references)
     patients = {f"{PATIENT}/{id}" for id in ids.pop(PATIENT, ())}
-    return patients.union(*(_of_type(repository, type, several) for type, several in ids.items() if type in table()))
+    return patients.union(*(_of_type(repository, type, several) for type, several in ids.items()))
 
 
 def _of_type(repository: Repository, type: str, ids: Iterable[str]) -> set[str]:
@@ -54,15 +52,27 @@ def unsaid(repository: Repository, access: Access, path: str, told: Said) -> set
     return of(repository, {*about, *parts, *told.bare} - access.written).union(owners(past))
 
 
-def there(repository: Repository, asked: Iterable[Match[str]]) -> set[str]:
-    """What of that which is asked for by its id is in the store, whoever may see it, as `Type/id`."""
-    wanted: dict[str, set[str]] = {}
-    for found in asked:
-        if found[1] in table():
-            wanted.setdefault(found[1], set()).add(found[2])
+def there(repository: Repository, references: Iterable[str]) -> set[str]:
+    """What of these references (`Type/id`) is in the store, whoever may see it."""
     return {
         f"{type}/{each['_id']}"
-        for type, ids in wanted.items()
+        for type, ids in _by_type(references).items()
         for each in by_id(repository.database[type], ids, {"fhir.deleted": 1})
         if not each["fhir"]["deleted"]
     }
+
+
+def withheld(repository: Repository, sight: Sight, references: Iterable[str]) -> set[str]:
+    """What of these references is in the store, and not seen by who has this sight."""
+    asked = [*references]
+    return there(repository, asked) - there(seen_by(repository, sight), asked)
+
+
+def _by_type(references: Iterable[str]) -> dict[str, set[str]]:
+    """The ids of what is of a type of resources, by that type."""
+    found: dict[str, set[str]] = {}
+    for reference in references:
+        type, _, id = reference.partition("/")
+        if type in table():
+            found.setdefault(type, set()).add(id)
+    return found

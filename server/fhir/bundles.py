@@ -1,6 +1,7 @@
 """Batch and transaction. http://hl7.org/fhir/R4/http.html#transaction"""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from adapter.fhir.outcome import outcome
 from adapter.fhir.resource import Raw, resource_type
 from adapter.store.repository import Repository
 from adapter.store.search_parameters import table
-from server.audit.access import asks, refuses
+from server.audit.access import asks, refers, refuses
 from server.fhir import headers, interactions, links, writes
 from server.fhir.messages import Answer, Request, bundle, entry
 from server.fhir.messages import response as response_of
@@ -72,8 +73,17 @@ def submit(request: Request, repository: Repository, dispatch: Dispatch) -> Answ
     if kind == "batch":
         tried = [_tried(request, number, item, dispatch) for number, item in enumerate(items)]
         return _whole("batch-response", request.base, tried)
-    entries = [_at(number, _entry, request, number, item) for number, item in enumerate(items)]
-    done = _transaction(request, entries, repository, dispatch)
+    references: set[str] = set()
+    try:
+        entries = [_at(number, _entry, request, number, item) for number, item in enumerate(items)]
+        done = _transaction(request, entries, repository, dispatch, references)
+    except CasebridgeError:
+        # Nothing of it is written, so nothing else says what was looked for.
+        for item in items:
+            with suppress(Invalid):
+                asks(_request(request, item))
+        refers(references)
+        raise
     return _whole("transaction-response", request.base, done)
 
 
@@ -94,16 +104,16 @@ def _at(number: int, work: Callable[..., Any], *args: Any) -> Any:
         raise
 
 
-def _entry(request: Request, number: int, item: Any) -> _Entry:
+def _request(request: Request, item: Any) -> Request:
+    """What an entry asks. Raises Invalid where it does not say that."""
     asked = item.get("request") if isinstance(item, dict) else None
     if not isinstance(asked, dict) or asked.get("method") not in [*_ORDER] or not isinstance(asked.get("url"), str):
         raise Invalid(f"An entry needs a request with a url and one of the methods {', '.join(_ORDER)}.")
-    full_url = item.get("fullUrl")
     path, _, query = asked["url"].removeprefix(request.base).lstrip("/").partition("?")
     conditions = {header: asked[name] for name, header in _CONDITIONS.items() if isinstance(asked.get(name), str)}
     handling = headers.prefer(request, "handling") or request.handling
     resource = item.get("resource")
-    inner = replace(
+    return replace(
         request,
         method=asked["method"],
         path=path,
@@ -111,10 +121,15 @@ def _entry(request: Request, number: int, item: Any) -> _Entry:
         headers={"prefer": f"return={headers.prefer(request, 'return') or 'minimal'}, handling={handling}", **conditions},
         body=resource if isinstance(resource, dict) else b"",
     )
+
+
+def _entry(request: Request, number: int, item: Any) -> _Entry:
+    inner = _request(request, item)
     if inner.method in ("POST", "PUT"):
         resource_type(inner.resource())
     interactions.check_granted(inner)
-    type, _, id = path.partition("/")
+    full_url = item.get("fullUrl")
+    type, _, id = inner.path.partition("/")
     return _Entry(number, full_url if isinstance(full_url, str) else None, inner, type, id or None)
 
 
@@ -159,15 +174,20 @@ def _answered(base: str, results: Sequence[_Result]) -> list[str]:
     return texts
 
 
-def _transaction(request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch) -> list[_Result]:
+def _transaction(
+    request: Request, entries: Sequence[_Entry], repository: Repository, dispatch: Dispatch, references: set[str]
+) -> list[_Result]:
+    """What the entries came to; `references` gets the conditional ones that are looked up, also where this raises."""
     ordered = sorted(entries, key=lambda item: _ORDER[item.request.method])
     changing = [item for item in ordered if _ORDER[item.request.method] < _ORDER["GET"]]
-    done = interactions.settled(request, repository, lambda: _plan(request, changing, repository)) if changing else []
+    done = interactions.settled(request, repository, lambda: _plan(request, changing, repository, references)) if changing else []
     answers = {item.number: interactions.told(item.request, *result) for item, result in zip(changing, done, strict=True)}
     for item, (write, _) in zip(changing, done, strict=True):
         if write.found:
             # What is written is in the account with its transaction.
             asks(item.request)
+    if any(write.found for write, _ in done):
+        refers(references)
     results = {number: _Result(answer) for number, answer in answers.items()}
     for item in ordered[len(changing) :]:
         try:
@@ -179,7 +199,7 @@ def _transaction(request: Request, entries: Sequence[_Entry], repository: Reposi
     return [results[number] for number in range(len(entries))]
 
 
-def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -> list[writes.Write]:
+def _plan(request: Request, entries: Sequence[_Entry], repository: Repository, references: set[str]) -> list[writes.Write]:
     """The writes of a transaction, its references resolved. Raises what makes one of them impossible, naming the entry."""
     known = [(item.type, item.id) for item in entries if item.id and item.type in table()]
     plan = writes.Plan(repository, request.base, known, grant=request.grant, costs=request.costs)
@@ -191,6 +211,7 @@ def _plan(request: Request, entries: Sequence[_Entry], repository: Repository) -
         if "?" not in text or text.partition("?")[0] not in table():
             return None
         if text not in selected:
+            references.add(text)
             request.grant.demand(text.partition("?")[0], "s")
             selected[text] = _selected(plan, text)
         return selected[text]

@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 
 from adapter.audit.disclosures import COLUMNS, as_csv, as_page, disclosures
-from adapter.audit.event import REFUSED, Asker, Told, audit_event
+from adapter.audit.event import CREATED, DELETED, REFUSED, UPDATED, Asker, Told, audit_event
 
 AT = "2026-03-02T09:00:00.000Z"
 NORTH = Asker("north", organisation="Organization/north", role="insurer-reader", purpose="HPAYMT")
@@ -40,6 +40,10 @@ def test_what_was_told_of_several_people_together_says_so():
 
 def test_refusals_and_changes_are_no_disclosures():
     assert rows(audit_event("read", NORTH, AT, outcome=REFUSED), audit_event("update", DANA, AT), audit_event("delete", DANA, AT)) == []
+
+
+def test_changes_by_whatever_interaction_are_no_disclosures():
+    assert rows(*(audit_event("transaction", DANA, AT, writes=action) for action in (CREATED, UPDATED, DELETED))) == []
 
 
 def test_a_change_that_wrote_nothing_and_told_what_is_there_is_a_disclosure():

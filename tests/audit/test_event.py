@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from adapter.audit.event import BREAK_THE_GLASS, REFUSED, Asker, Told, audit_event
+from adapter.audit.event import BREAK_THE_GLASS, CREATED, DELETED, REFUSED, UPDATED, Asker, Told, audit_event
 from adapter.fhir.resource import check_structure
 
 AT = "2026-03-02T09:00:00.000Z"
@@ -34,6 +34,14 @@ def test_an_interaction_has_its_codes_and_is_r4(interaction, type, subtypes, act
     raw = audit_event(interaction, DANA, AT, patients=["Patient/river"], query="name=x", told=Told(["Goal/a"], 1))
     check_structure(raw)
     assert (raw["type"]["code"], codes(raw, "subtype"), raw["action"]) == (type, subtypes, action)
+
+
+@pytest.mark.parametrize("interaction", ["transaction", "api-create", "console.records-save", "$meta-add", "update"])
+def test_what_tells_of_changes_alone_has_their_action_whatever_the_interaction_is(interaction):
+    for action in (CREATED, UPDATED, DELETED):
+        raw = audit_event(interaction, DANA, AT, writes=action)
+        check_structure(raw)
+        assert raw["action"] == action
 
 
 def test_it_says_who_asked_on_whose_behalf_why_and_from_where():

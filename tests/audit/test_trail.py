@@ -15,7 +15,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from adapter.audit.anchor import Anchor
-from adapter.audit.chain import Head
+from adapter.audit.chain import Head, linked
 from adapter.audit.event import TYPE, Asker, audit_event
 from adapter.clock import instant
 from adapter.errors import Forbidden, Invalid, VersionConflict
@@ -261,6 +261,48 @@ def test_what_an_interrupted_pruning_left_behind_goes_with_the_next(account, rep
     assert set(kinds(repository)) == {"inserted"}
     assert trail.prune(database, time(), NOON + timedelta(days=1)) == 7
     assert kinds(repository) == []
+
+
+def placed_anew(account, number):
+    """An entry that is to be kept, given the place and the date of one that was pruned, and a hash for that."""
+    kept, pruned = account.find_one({"_id": "h"}), account.find_one({"_id": "a"})
+    after = Head() if number == 1 else Head(number - 1, pruned["chain"]["hash"])
+    made = linked(pruned["chain"]["id"], after, f"{TYPE}/h", kept["fhir"]["raw"])
+    return {"$set": {"chain": made.document(), "fhir.updated": NOON}}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        ("h", lambda account: {"$set": {"chain.number": 1, "fhir.updated": NOON}}),
+        ("h", lambda account: placed_anew(account, 1)),
+        ("h", lambda account: placed_anew(account, 2)),
+        ("a", lambda account: {"$set": {"fhir.raw": account.find_one({"_id": "h"})["fhir"]["raw"]}}),
+        ("a", lambda account: {"$set": {"fhir.raw": 7}}),
+    ],
+    ids=["placed among the pruned", "with a hash for that", "behind another", "another's text", "no text"],
+)
+def test_what_a_pruning_left_behind_is_taken_away_only_where_it_is_what_was_written(account, repository, time, database, monkeypatch, harm):
+    time.on(days=10)
+    written(repository, time, "h", "i")
+    monkeypatch.setattr(trail, "_swept", lambda *_: 0)
+    trail.prune(database, time(), NOON + timedelta(days=1))
+    monkeypatch.undo()
+    id, changed = harm
+    account.update_one({"_id": id}, changed(account))
+    with pytest.raises(Invalid, match="nothing was taken away"):
+        trail.prune(database, time(), NOON + timedelta(days=1))
+    assert {each["_id"] for each in account.find()} == {*"abcdefghi"}
+
+
+def test_what_a_false_anchor_says_was_pruned_is_not_taken_away(account, repository, time, database):
+    time.on(days=10)
+    last, head = trail.anchor(database, time()), link(account, "d")
+    false = Anchor(last.number + 1, time(), last.hash, {}, {head["id"]: Head(4, "0" * 64)}, NOON + timedelta(days=1))
+    database["anchors"].insert_one({"_id": f"{false.number:010}", **false.document()})
+    with pytest.raises(Invalid, match="nothing was taken away"):
+        trail.prune(database, time(), NOON + timedelta(days=1))
+    assert account.count_documents({}) == 7
 
 
 def test_dates_beside_entries_do_not_make_the_site_prune_them(account, repository, time, database):

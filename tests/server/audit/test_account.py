@@ -19,7 +19,8 @@ from adapter.sync.exporting.turns import task
 from adapter.sync.workers import jobs
 from server.auth.principal import Principal
 from server.auth.tokens import hashed
-from tests.server.auth.site import SECONDS, App, Browser
+from server.auth.users import User
+from tests.server.auth.site import PASSWORD, SECONDS, App, Browser, query
 
 from .conftest import AUDITED, INSURER
 
@@ -235,11 +236,11 @@ def test_who_asks_about_a_token_or_revokes_it_is_in_the_account_with_whose_it_is
         ("introspect", "0", None, of_own | {"active": "true"}),
         ("introspect", "0", None, of_theirs | {"active": "true", "count": "1", "told": "Patient/river"}),
         ("introspect", "0", None, {"token": "unknown", "active": "false"}),
-        ("revoke", "4", "400", of_theirs),
+        ("revoke", "4", "400 invalid", of_theirs),
         ("revoke", "0", None, of_own),
         ("introspect", "0", None, {"token": "unknown", "active": "false"}),
         ("revoke", "0", None, of_theirs),
-        ("introspect", "4", "400", {}),
+        ("introspect", "4", "400 invalid", {}),
     ]
     # Who only says a name is not asked further, so it is not known whether anybody has it.
     asked = [event["agents"][0].get("who", {}).get("identifier", {}).get("value") for event in events]
@@ -262,14 +263,27 @@ def test_what_is_looked_for_by_a_form_is_in_the_account_and_nothing_else_of_the_
     assert {event["query"] for event in (broken, tried)} == {None, "POST /glass?identifier=number-of-nobody"}
 
 
-def test_whom_a_person_looks_for_who_lets_an_app_act_is_in_the_account_and_no_address_of_the_app(site, browser, told):
-    assert browser.log_in().status_code == 303
+def test_whom_a_person_who_lets_an_app_act_looks_for_and_finds_is_in_the_account_and_no_address_of_the_app(site, browser, told):
+    site.gate.registers.users.add(User("ina", "insurer-reader", "Organization/ins"), PASSWORD)
+    assert browser.log_in("ina").status_code == 303
     path = App(site).path(scope="launch/patient patient/*.rs")
     page = browser.get(path)
     told()
-    assert browser.send(page, path, decision="find", q="kanari").status_code == 200
+    for decision in ("find", "allow"):
+        assert browser.send(page, path, decision=decision, q="kanari").status_code == 200
+        [event] = told()
+        assert (event["query"], event["patients"]) == ("POST /oauth/authorize?q=kanari", {"Patient/river"})
+
+
+def test_the_page_that_names_for_whom_an_app_was_started_is_in_the_account_as_told_of_them(site, browser, told):
+    site.gate.registers.users.add(User("ivo", "insurer-reader", "Organization/ins"), PASSWORD)
+    assert browser.log_in("ivo").status_code == 303
+    started = browser.send(browser.get("/apps/river"), "/apps/river", client="chart")
+    told()
+    page = browser.get(App(site).path(scope="launch patient/*.rs", launch=query(started)["launch"]))
+    assert "It was started for" in page.text
     [event] = told()
-    assert event["query"] == "POST /oauth/authorize?q=kanari"
+    assert (event["name"], event["patients"]) == ("auth.ask", {"Patient/river"})
 
 
 def test_an_access_that_cannot_be_written_down_is_refused_and_tells_nothing(site, token, monkeypatch, told):

@@ -116,6 +116,23 @@ def test_a_write_that_changes_nothing_is_a_disclosure(nurse, told, repository):
     assert (changed.status_code, event["action"], event["patients"]) == (200, "U", {"Patient/vela"})
 
 
+def test_who_wants_to_write_what_another_just_wrote_is_told_of_it_by_a_read(nurse, repository, told, monkeypatch):
+    before, commit = repository.read("Observation", "w"), Repository._committed
+    raw = weight("w", "vela", identifier=NUMBER, valueString="Kanarifugl")
+    told()
+
+    def overtaken(self, changes, also):
+        monkeypatch.undo()
+        commit(self, [Change("Observation", "w", raw, before.version)], None)
+        return commit(self, changes, also)
+
+    monkeypatch.setattr(Repository, "_committed", overtaken)
+    answer = nurse("PUT", "Observation/w", raw)
+    assert (answer.status_code, answer.json()["meta"]["versionId"]) == (200, str(before.version + 1))
+    [event] = told()
+    assert (event["name"], event["action"], event["patients"]) == ("update", "R", {"Patient/vela"})
+
+
 def test_what_was_deleted_is_told_of_whose_it_was(nurse, told, repository):
     repository.commit([Change("Flag", "f", {"resourceType": "Flag", "status": "active", "subject": {"reference": "Patient/vela"}}, 0)])
     repository.commit([Change("Flag", "f", None, 1)])

@@ -14,6 +14,7 @@ from server.audit import whose
 from server.console.own import PARTS
 from server.console.routes import PAGES
 from tests.server.api.test_routes import QUERIES
+from tests.server.console.conftest import form_of
 from tests.server.sight import test_pages, test_routes
 from tests.server.sight.conftest import REASON, Hospital, hospital
 from tests.server.sight.test_routes import worlds
@@ -169,7 +170,7 @@ def test_what_is_of_another_case_is_neither_shown_nor_changed_as_if_it_were_of_t
             answer = pages.get(path) if method == "GET" else pages.send(page, path, word="holds", first="2026-01-01T10:00", version="1")
             assert (answer.status_code, "cara" in answer.text) == (404, False), path
             [event] = told()
-            assert event["outcome"] == "4"
+            assert (event["outcome"], event["said"]) == ("4", "404 not-found"), "he sees both"
             assert event["named"] >= {sams["case"], theirs[PARTS[name]]}, path
             asked.add((method, name))
     assert asked == {("GET", "plan"), ("POST", "plan"), ("GET", "service"), ("POST", "service"), ("POST", "screening")}
@@ -182,3 +183,62 @@ def test_what_is_of_another_case_is_neither_shown_nor_changed_as_if_it_were_of_t
     service = sams["planned_service"].partition("/")[2]
     assert pages.get(f"/cases/{own}/services/{service}/sessions").status_code == 200
     assert _told(told) == {sams["client"]}
+
+
+def test_a_form_that_comes_back_refused_tells_of_whom_it_shows(hospital: Hospital, sams, told):
+    """The refusal is written down, and before it what the page shows: what is in the record, and what can be chosen of the case."""
+    pages, id = hospital.browser("sam"), {name: reference.partition("/")[2] for name, reference in sams.items()}
+    page, goal = pages.get("/people"), f"/records/goal/{id['goal']}/edit"
+    opened = form_of(pages.get(goal).text)
+    written = hospital.get("sam", f"goals/{id['goal']}")
+    theirs = {name: value for name, value in written.items() if name not in ("id", "meta")} | {"description": "Kanarifugl: theirs"}
+    assert hospital.ask("sam", "PUT", f"goals/{id['goal']}", theirs, If_Match='W/"1"').status_code == 200
+    case = {"client": sams["client"], "case_manager": "Practitioner/sam", "case_number": "N-2"}
+    silent = []
+    for path, form, said, shows in (
+        ("/records/goal/new", {"case": sams["case"]}, "400 invalid", "bela"),
+        (goal, {**opened, "description": "Kanarifugl: mine"}, "412 conflict", "Kanarifugl: theirs"),
+        (f"/records/client/{id['client']}/edit", {"version": "1", "birth_date": "no date"}, "400 invalid", "no date"),
+        (f"/records/measurement/{id['measurement']}/edit", {"version": "1", "status": ""}, "400 invalid", "Measurement"),
+        (f"/cases/{id['case']}/screening/phq9", {"disposition": "none"}, "400 invalid", "bela"),
+        ("/cases/new", case, "409 conflict", "bela"),
+    ):
+        told()
+        answer = pages.send(page, path, **form)
+        assert shows in answer.text, f"{path} {answer.text}"
+        *shown, refused = told()
+        assert (refused["outcome"], refused["said"]) == ("4", said), path
+        if [(event["outcome"], event["said"], event["patients"]) for event in shown] != [("0", None, {sams["client"]})]:
+            silent.append(path)
+    assert not silent
+
+
+def test_a_refusal_by_the_case_api_that_names_what_there_is_instead_says_whose_that_is(hospital: Hospital, sams, told):
+    case = {"client": sams["client"], "case_manager": "Practitioner/sam", "case_number": "N-2", "case_type": "general"}
+    told()
+    answer = hospital.ask("sam", "POST", "cases", {**case, "models": [{"model": "brokerage", "primary": True}]})
+    assert (answer.status_code, answer.json()["allowed"]) == (409, [sams["case"]])
+    shown, refused = told()
+    assert (shown["outcome"], shown["patients"], refused["said"]) == ("0", {sams["client"]}, "409 conflict")
+
+
+def test_who_is_told_no_more_than_why_they_are_refused_is_told_of_nobody(hospital: Hospital, sams, told):
+    """And the account says more than they are told: whether what they asked for is there."""
+    sam, dana, id = hospital.browser("sam"), hospital.browser("dana"), {name: each.partition("/")[2] for name, each in sams.items()}
+    sent, case = sam.get("/people"), f"cases/{id['case']}"
+    for ask, said in (
+        (lambda: hospital.ask("dana", "GET", case), "404 withheld"),
+        (lambda: hospital.ask("dana", "GET", f"{case}/timeline"), "404 withheld"),
+        (lambda: hospital.ask("dana", "GET", "cases/nowhere"), "404 not-found"),
+        (lambda: hospital.ask("dana", "DELETE", f"goals/{id['goal']}", If_Match='W/"1"'), "404 withheld"),
+        (lambda: hospital.ask("sam", "DELETE", f"goals/{id['goal']}"), "428 invalid"),
+        (lambda: dana.get(f"/{case}"), "404 withheld"),
+        (lambda: dana.get(f"/records/client/{id['client']}"), "404 withheld"),
+        (lambda: dana.get("/cases/nowhere"), "404 not-found"),
+        (lambda: dana.get("/account"), "403 forbidden"),
+        (lambda: sam.send(sent, f"/{case}/transition", step="nonsense"), "400 invalid"),
+    ):
+        told()
+        assert ask().status_code == int(said[:3]), said
+        [event] = told()
+        assert (event["outcome"], event["said"]) == ("4", said)
