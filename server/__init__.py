@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["create_app", "listen", "running"]
 
 MAX_BODY = 32 * 2**20
+# A form of many empty fields takes fifty times its size, and Werkzeug counts the fields of multipart forms alone.
+MAX_FORM = 2**20
 # Without a check of Host, a web page could reach a server on loopback by a name of its own (DNS rebinding).
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -94,6 +96,7 @@ def create_app(
     probes.install(app, repository, metrics)
     console.install(app, repository, plans or Settings.from_env().home / "plans")
     app.register_error_handler(Exception, _failed)
+    app.before_request(lambda: _take_form(min(max_body, MAX_FORM)))
     rest = api.beside(app.wsgi_app, repository, max_body)
     if gate:
         gate.install(app)
@@ -107,6 +110,11 @@ def create_app(
     whole = front.front(handler, rest, metrics, hosts=hosts, origins=origins, url=url, enter=None if gate else enter)
     app.wsgi_app = whole  # type: ignore[assignment, method-assign]
     return app
+
+
+def _take_form(most: int) -> None:
+    """Let no page read a form of more bytes."""
+    flask.request.max_content_length = most
 
 
 def _request(environ: front.Environ, base: str, path: str, max_body: int, **site: Any) -> Request:

@@ -20,7 +20,7 @@ from adapter.fhir.scopes import narrowed
 from adapter.store.documents import Document
 from server.audit.access import known, says, tells, tried
 from server.auth.assertion import Assertions
-from server.auth.clients import Client
+from server.auth.clients import LONGEST, Client
 from server.auth.identity import Issuer
 from server.auth.principal import Principal
 from server.auth.public_keys import Fetch, Published
@@ -93,7 +93,8 @@ class AuthorizationServer(Flasks):  # type: ignore[misc]
             allowed = client.get_allowed_scope(scope)
             if allowed is None:
                 raise InvalidScopeError(
-                    description="Nothing that was asked for is granted: ask for scopes that the client is registered for."
+                    description="Nothing that was asked for is granted, or more than a token holds: ask for scopes that the client is "
+                    f"registered for, {LONGEST} characters of them at most."
                 )
             principal = Principal(
                 client.id, client.role_name, allowed, organisation=client.organisation, purpose=client.purpose, rate=client.rate

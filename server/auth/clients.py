@@ -16,6 +16,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}").fullmatch
 _LOCAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}").fullmatch
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FASTEST = 10_000
+LONGEST = 4000
+"""Of the scopes of a client or token, in characters: each commit reads those of whoever is to be told of it."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ class Client:
         """None: an app says to which of its addresses."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """Of what is asked for, what it may have; None for nothing. A person's role narrows it further, where there is a person."""
+        """Of what is asked for, what it may have; None for nothing, or more than LONGEST. A person's role narrows it further, where there
+        is a person."""
         try:
             check_queries(scope or "")
         except CasebridgeError:
             return None
         allowed = narrowed(scope or "", self.scope)
-        return (allowed if self.app else narrowed(allowed, role(self.role_name).ceiling)) or None
+        allowed = allowed if self.app else narrowed(allowed, role(self.role_name).ceiling)
+        return allowed if 0 < len(allowed) <= LONGEST else None
 
     def check_redirect_uri(self, uri: str) -> bool:
         return uri in self.redirects
@@ -120,6 +124,8 @@ def check(client: Client) -> None:
     if not found and not client.app or any(scope.context not in wanted for scope in found):
         example = "user/*.rs launch openid fhirUser" if client.app else "system/*.rs"
         raise Invalid(f"The scopes of {'an app' if client.app else 'a service'} are such as {example}, with spaces between.")
+    if len(client.scope) > LONGEST:
+        raise Invalid(f"The scopes of a client have {LONGEST} characters at most.")
     check_queries(client.scope)
     if client.rate is not None and not 0 < client.rate <= _FASTEST:
         raise Invalid(f"The rate of a client is in requests a second, greater than 0 and at most {_FASTEST}.")

@@ -15,7 +15,7 @@ from adapter.fhir.scopes import Scope, scopes
 from adapter.store import search
 from adapter.store.documents import Document
 from adapter.store.repository import Repository
-from server.audit.access import looks_for
+from server.audit.access import looks_for, tells
 from server.auth.authorization import AuthorizationServer, Consent
 from server.auth.grant import Grant
 from server.auth.roles import role
@@ -139,6 +139,8 @@ class Apps:
 
     def _page(self, asked: _Asked, people: list[tuple[str, str]] | None = None) -> Any:
         client, patient = asked.grant.request.client, asked.launch.get("patient")
+        if patient:
+            tells([f"Patient/{patient}"])
         page = flask.render_template(
             "consent.html",
             session=asked.session,
@@ -165,7 +167,11 @@ class Apps:
         if (launch := flask.request.args.get("launch")) and not self._state.drop("launches", hashed(launch)):
             raise Forbidden("The app was started once, and has its answer.")
         consent = Consent(asked.session.user, asked.scope, patient, asked.launch.get("encounter"))
-        return self._server.create_authorization_response(grant_user=consent, grant=asked.grant)
+        answer = self._server.create_authorization_response(grant_user=consent, grant=asked.grant)
+        # A code that was kept after all that the person gave was ended is not among it: nobody is told it.
+        if self._state.get("sessions", asked.session.id) is None:
+            raise Forbidden("Log in first.")
+        return answer
 
     def _people(self, asked: _Asked, text: str) -> list[tuple[str, str]]:
         """Ids and names of patients whose name begins like this."""
@@ -176,8 +182,9 @@ class Apps:
         seen = self._look(asked.session)
         query = search.parse("Patient", [("name", text.strip()), ("_count", _OFFERED)], clock=seen.clock)
         seen.collection("Patient")
-        names = Names(seen)
-        return [(row.id, names.of(f"Patient/{row.id}")) for row in search.run(seen.database, query, seen.faces).rows]
+        rows, names = search.run(seen.database, query, seen.faces).rows, Names(seen)
+        tells(f"Patient/{row.id}" for row in rows)
+        return [(row.id, names.of(f"Patient/{row.id}")) for row in rows]
 
     def _read(self, session: Session, patient: str) -> Repository:
         """The record as the person sees it. Raises Forbidden, and NotFound where the patient is not in it."""

@@ -48,6 +48,8 @@ _AUTH = "auth"
 _FORMS = frozenset({"auth.decide", "auth.start", "auth.enter", "auth.leave"})
 _OPEN_PAGES = frozenset({"health", "ready", "metrics", "console.static"})
 _START = "console.worklist-show"
+# Of a form, in bytes: it is read before who sends it has shown who they are.
+_LARGEST = 64 * 1024
 # The page on which a visitor says who they are, where there is no gate.
 _SAYING_WHO = "console.sign_in"
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{}; base-uri 'none'; frame-ancestors 'none'"
@@ -170,6 +172,7 @@ class Gate:
         )
         for method, rule, name, page in pages:
             auth.add_url_rule(rule, name, page, methods=[method])
+        auth.before_request(_small_form)
         auth.before_request(_own_form)
         auth.after_request(_closed)
         auth.register_error_handler(CasebridgeError, _refused)
@@ -208,6 +211,11 @@ class Gate:
     def _form_token(self) -> str:
         session = self._sessions.current()
         return session.csrf if session else ""
+
+
+def _small_form() -> None:
+    """Take no large form."""
+    flask.request.max_content_length = _LARGEST
 
 
 def _own_form() -> None:

@@ -148,7 +148,10 @@ def check_queries(text: str) -> None:
 
 
 def _asked(type: str, text: str) -> tuple[Clause, ...]:
-    params = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)) if text else []
+    try:
+        params = parse_qsl(text, keep_blank_values=True, strict_parsing=True) if text else []
+    except ValueError:
+        raise Invalid("The query of a scope is written like name=value, with & between several.") from None
     if any(name in CONTROLS or name == "_lastUpdated" for name, _ in params):
         raise Invalid("The query of a scope says what resources are like, not how to list them.")
     query = parse_query(type, params) if params else None

@@ -111,6 +111,12 @@ class Tokens:
         self.state.put("tokens", family, {"kind": _ENDED, "expires": self._clock() + timedelta(seconds=ACCESS_SECONDS)})
         self.revoke(family=family)
 
+    def end_all(self, user: str) -> None:
+        """End the families of all that a person let apps have, codes that are yet to be exchanged too."""
+        given = [*self.state.all("codes", {"principal.user": user}), *self.state.all("tokens", {"user": user})]
+        for family in {body["family"] for _, body in given}:
+            self.end(family)
+
     def ended(self, family: str) -> bool:
         """Whether a family was ended just now."""
         return self.state.get("tokens", family) is not None

@@ -118,8 +118,9 @@ class Users(Register[User]):
             raise Conflict("That account is another user's already: `casebridge user list` shows whose.")
 
     def _end(self, name: str) -> None:
-        self._tokens.revoke(user=name)
+        # Sessions first: whoever lets an app in looks whether theirs is there still when the code is kept.
         self._state.drop_all("sessions", {"user": name})
+        self._tokens.end_all(name)
 
     @cached_property
     def _nobodys(self) -> str:

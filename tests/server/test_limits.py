@@ -17,8 +17,8 @@ from adapter.store.includes import MAX_INCLUDED
 from adapter.store.query import JOINS_AT_MOST
 from adapter.store.repository import Repository
 from adapter.store.syntax import ALL_AT_MOST, PARAMETERS_AT_MOST, VALUE_AT_MOST
-from server import MAX_BODY, create_app
-from server.auth.clients import Client, check
+from server import MAX_BODY, MAX_FORM, create_app
+from server.auth.clients import LONGEST, Client, check
 from server.auth.principal import Principal
 from server.fhir.sizes import DEPTH_AT_MOST, ENTRIES_AT_MOST
 from server.limits import BURST_SECONDS, DEBT_SECONDS, KEPT_AT_MOST, KNOWN, UNKNOWN, Caller, Limits, network
@@ -153,7 +153,8 @@ def test_the_page_of_limits_tells_those_that_are_kept():
         f"| {PARAMETERS_AT_MOST:,}; {ALL_AT_MOST:,}; {VALUE_AT_MOST:,} |",
         f"also after a patch | {DEPTH_AT_MOST} |",
         f"| entries of a Bundle | {ENTRIES_AT_MOST:,} |",
-        f"| a body, packed or unpacked | {MAX_BODY >> 20} MiB;",
+        f"| a body, packed or unpacked | {MAX_BODY >> 20} MiB; at the case API and the console {MAX_FORM >> 20} MiB;",
+        f"| the scopes of a client or token | {LONGEST:,} characters |",
     ):
         assert told in page, told
 

@@ -152,6 +152,23 @@ def test_a_disabled_person_is_out_at_once_with_all_their_apps(site: Site, app: A
     assert dana.log_in().status_code == 401
 
 
+@pytest.mark.parametrize("way", ["password", "account", "disabled"])
+def test_who_is_known_otherwise_now_has_let_no_app_in(site: Site, app: App, dana: Browser, way):
+    users = site.gate.registers.users
+    code, body = app.back(dana)["code"], app.exchange(app.back(dana)["code"]).json()
+    end = {
+        "password": lambda: users.set_password("dana", "another long sentence of hers"),
+        "account": lambda: users.join("dana", "248289761001"),
+        "disabled": lambda: users.disable("dana"),
+    }
+    end[way]()
+    assert site.get(body["access_token"], "Patient").status_code == 401
+    assert app.refresh(body["refresh_token"]).status_code == 400
+    answer = app.exchange(code)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert not [*site.gate.registers.tokens.state.all("tokens", {"user": "dana"})]
+
+
 def test_an_app_with_keys_proves_itself_too(site: Site, app: App, dana: Browser, tmp_path):
     made = keys(tmp_path / "portal")
     site.gate.registers.clients.add(Client("portal", "Portal", "clinician", "user/*.rs", redirects=(CALLBACK,), jwks=made.jwks()))

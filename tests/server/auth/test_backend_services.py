@@ -55,6 +55,28 @@ def test_nothing_that_is_asked_for_being_granted_is_invalid_scope(site: Site):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
 
 
+def test_a_token_has_no_more_scopes_than_a_commit_can_read_of_whoever_is_told(site: Site):
+    def several(many: int) -> str:
+        return " ".join(("system/Patient.rs", *(f"system/Patient.rs?_id={number}" for number in range(many))))
+
+    assert site.ask(scope=several(100)).json()["scope"] == several(100)
+    answer = site.ask(scope=several(400))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
+def test_few_words_get_no_more_scopes_either(site: Site, tmp_path):
+    """What is asked for and what is registered are joined, each with each."""
+    made = keys(tmp_path / "east")
+    site.service("east", made, scope=" ".join(f"system/Patient.rs?_id={number}" for number in range(100)))
+    asked = " ".join(f"system/Patient.rs?name=x{number}" for number in range(50))
+    answer = site.ask(site.signed(site.claims(iss="east", sub="east"), made.all()[-1]), scope=asked)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
+def test_an_assertion_that_was_good_since_the_first_year_is_good(site: Site):
+    assert site.ask(site.signed(site.claims(nbf=-62135596800))).status_code == 200
+
+
 def test_keys_at_a_url_are_fetched_and_a_new_one_is_taken_at_once(site: Site, repository, tmp_path, monkeypatch):
     made, seen = keys(tmp_path / "west"), []
 

@@ -8,12 +8,13 @@ import requests
 from adapter.access.policy import policy_for
 from adapter.errors import Forbidden, Invalid
 from adapter.store.documents import Change
-from server.auth.clients import Client
+from server import MAX_FORM
+from server.auth.clients import LONGEST, Client
 from server.auth.grant import UNLIMITED, Grant
 from server.auth.principal import Principal
 from server.auth.roles import ROLES
 
-from .site import SECONDS, Site
+from .site import SECONDS, Browser, Site
 
 DANA = Principal("chart", "case-manager", "user/*.cruds", user="dana", fhir_user="Practitioner/dana")
 
@@ -46,6 +47,19 @@ def test_a_refusal_says_how_to_prove_oneself(site: Site):
     assert second.json()["issue"][0]["code"] == "login"
     problem = requests.get(f"{site.address}/api/clients", timeout=SECONDS)
     assert (problem.status_code, problem.headers["Content-Type"]) == (401, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["oauth/token", "oauth/revoke", "oauth/introspect", "oauth/authorize", "login", "logout", "apps/river"])
+def test_a_form_of_many_fields_is_read_by_no_door_by_which_people_and_programs_come_in(site: Site, dana: Browser, path):
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": site.address}
+    answer = dana.session.post(f"{site.address}/{path}", "a&" * 100_000, headers=headers, allow_redirects=False, timeout=SECONDS)
+    assert answer.status_code == 413
+
+
+def test_a_form_of_the_console_is_bounded_too(record, site: Site, dana: Browser):
+    page = dana.get("/people")
+    assert dana.send(page, "/people", q="kanari", more="x" * (MAX_FORM - 1000)).status_code == 200
+    assert dana.send(page, "/people", q="kanari", more="x" * MAX_FORM).status_code == 413
 
 
 def test_by_the_case_api_a_person_acts_as_themselves(record, site: Site, repository):
@@ -187,6 +201,8 @@ def test_no_role_is_granted_more_than_its_ceiling():
         {"scope": "system/CarePlan.rs?patient.name=x"},
         {"scope": "system/CarePlan.rs?_lastUpdated=gt2020"},
         {"scope": "system/CarePlan.rs?nothing=x"},
+        {"scope": "system/CarePlan.rs?category"},
+        {"scope": " ".join(f"system/Patient.rs?_id={number}" for number in range(LONGEST // 20))},
         {"scope": "system/*.rs?category=x"},
         {"redirects": ("http://evil.example/back",), "scope": "user/*.rs"},
         {"redirects": ("https://app.example/back#x",), "scope": "user/*.rs"},

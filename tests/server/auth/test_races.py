@@ -121,6 +121,43 @@ def test_who_logs_in_while_the_password_is_changed_has_no_session(site: Site, br
     assert not [*users._state.all("sessions")]
 
 
+def test_who_says_yes_to_an_app_while_the_password_is_changed_has_said_nothing(
+    site: Site, app: App, dana: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    users, state = site.gate.registers.users, site.gate.registers.tokens.state
+    put = state.put
+
+    def slowly(kind: str, id: str, body: dict[str, object]) -> None:
+        if kind == "codes":
+            users.set_password("dana", "another long sentence of hers")
+        put(kind, id, body)
+
+    path = app.path()
+    page = dana.get(path)
+    monkeypatch.setattr(state, "put", slowly)
+    answer = dana.send(page, path, decision="allow")
+    assert (answer.status_code, "Location" in answer.headers) == (403, False)
+
+
+@pytest.mark.parametrize("refreshed", [True, False])
+def test_what_is_exchanged_while_the_password_is_changed_gives_nothing(
+    site: Site, app: App, dana: Browser, refreshed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    tokens, issue = site.gate.registers.tokens, site.gate.registers.tokens.issue
+    secret = app.back(dana)["code"]
+    secret = app.exchange(secret).json()["refresh_token"] if refreshed else secret
+
+    def slowly(*args: object, **options: object) -> str:
+        site.gate.registers.users.set_password("dana", "another long sentence of hers")
+        monkeypatch.setattr(tokens, "issue", issue)
+        return issue(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tokens, "issue", slowly)
+    answer = app.refresh(secret) if refreshed else app.exchange(secret)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert not [*tokens.state.all("tokens", {"user": "dana"})]
+
+
 def test_a_session_that_begins_sweeps_away_those_that_are_over(site: Site, browser: Browser):
     tokens = site.gate.registers.tokens
     tokens.state.put("sessions", "old", {"user": "dana", "expires": utc_now() - timedelta(days=1)})
