@@ -11,6 +11,7 @@ import pymongo
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
+from adapter.errors import VersionConflict
 from adapter.store.documents import CODEC, Document, Stored
 
 DELETE = "delete"
@@ -30,8 +31,8 @@ class Notification:
     version: int
     at: datetime
     event: str
-    accounted: bool = False
-    """Whether it is written down whom it tells of what: once, however often it is sent."""
+    accounted: str | None = None
+    """The address under which it is written down whom it tells of what: once, however often it is sent there."""
 
     @staticmethod
     def of(queue: str, stored: Stored, event: str) -> "Notification":
@@ -75,9 +76,14 @@ class Notifications:
         """How many there are in a queue."""
         return self._all.count_documents({"queue": queue})
 
-    def account(self, notification: Notification, session: ClientSession) -> None:
-        """Note that it is written down whom a notification tells of what, in the transaction that writes it."""
-        self._all.update_one({"_id": notification.key}, {"$set": {"accounted": True}}, session=session)
+    def account(self, notification: Notification, to: str, session: ClientSession) -> None:
+        """Note that it is written down under this address whom a notification tells of what, in the transaction that writes it.
+
+        Raises VersionConflict where it was taken out of its queue meanwhile, or written down by another.
+        """
+        now = {"_id": notification.key, "accounted": notification.accounted}
+        if not self._all.update_one(now, {"$set": {"accounted": to}}, session=session).matched_count:
+            raise VersionConflict("Another process has told this notification.")
 
     def drop(self, notification: Notification) -> None:
         """Take a notification that was delivered out of its queue."""

@@ -16,7 +16,13 @@ def made_by(change: Change, old: Stored | None, now: datetime, remotes: list[str
     born = old.born if old else change.born
     links = change.links if change.links is not None else old.links if old else ()
     local = change.local if change.local is not None else old.local if old else {}
-    unchanged = old is not None and same_content(change.raw, old) and (change.local is None or local.items() <= old.local.items())
+    # Whose a Subscription is stands beside its content, and who looks whether it was changed asks for its version.
+    unchanged = (
+        old is not None
+        and change.owner is None
+        and same_content(change.raw, old)
+        and (change.local is None or local.items() <= old.local.items())
+    )
     version = change.expect if unchanged else change.expect + 1
     links = tuple(_dated(link, old.links if old else (), version) for link in links)
     linked = {link.remote for link in links}

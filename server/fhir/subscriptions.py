@@ -39,7 +39,12 @@ def accepted(request: Request, repository: Repository, write: Write) -> Write:
     if request.owns is not None:
         _check_owner(request, query(asked.criteria).type)
     stored = repository.find(TYPE, write.id) if write.expect else None
-    return replace(write, raw=_with_status(write.raw, stored.raw if stored and not stored.deleted else {}), owner=request.owns)
+    made = replace(write, raw=_with_status(write.raw, stored.raw if stored and not stored.deleted else {}))
+    owner = next((row.owner for row in repository.subscribed() if row.id == write.id and not row.gone), None)
+    if request.owns in (None, owner):
+        return made
+    # Other scopes are another version, also where it says the same: what is being told by the old ones ends with it.
+    return replace(made, owner=request.owns, before=None)
 
 
 def _check_owner(request: Request, type: str) -> None:
@@ -50,7 +55,8 @@ def _check_owner(request: Request, type: str) -> None:
         raise Forbidden("What is told is written down in AuditEvents: who were told of these would never come to an end.")
     owns = request.owns or {}
     if "user" in owns and not REFRESH.keys() & owns["scope"].split():
-        raise Forbidden("An app is told of changes where the person lets it go on without them: it needs the scope offline_access.")
+        either = " or ".join(REFRESH)
+        raise Forbidden(f"An app is told of changes where the person lets it go on without them: it needs the scope {either}.")
 
 
 def _with_status(raw: Raw, before: Raw) -> Raw:

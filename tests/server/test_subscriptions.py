@@ -53,7 +53,13 @@ def test_what_the_site_names_is_taken_and_nothing_that_only_looks_like_it(reposi
         "https://hooks.example/",
     ):
         assert_outcome(fhir.send("POST", "Subscription", subscription(endpoint=other)), 403, "forbidden")
-    for broken in ("https://hooks.example/in/../x", "https://hooks.example/in/%2e%2e/x", "https://hooks.example\\@127.0.0.1/in/"):
+    for broken in (
+        "https://hooks.example/in/../x",
+        "https://hooks.example/in/%2e%2e/x",
+        "https://hooks.example/in/..;/x",
+        "https://hooks.example/in/%2e%2e%3Ba=b/x",
+        "https://hooks.example\\@127.0.0.1/in/",
+    ):
         assert_outcome(fhir.send("POST", "Subscription", subscription(endpoint=broken)), 400, "invalid")
 
 

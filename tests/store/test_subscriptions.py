@@ -1,6 +1,7 @@
 """What is queued for whom: in the transaction that makes the change, judged by the changed resource alone."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import urlencode
 
 import pymongo
@@ -345,6 +346,27 @@ def test_nothing_is_queued_for_an_owner_without_a_policy(write, queued, role, to
     write("Organization", "o", {"resourceType": "Organization", "name": "Kanarifugl"})
     write("Patient", "p", PATIENT)
     assert (len(queued("s")), queued("mine")) == (told, [])
+
+
+def test_who_knows_a_notification_as_it_was_before_another_process_wrote_it_down_or_told_it_commits_nothing(repository, subscribe, write):
+    subscribe("s", "Patient")
+    write("Patient", "p", PATIENT)
+    notifications = repository.notifications
+    [before] = notifications.oldest("s/1", 1)
+
+    def account(notification, id):
+        raw = {"resourceType": "Organization", "name": "Kanarifugl"}
+        repository.commit([Change("Organization", id, raw, 0)], also=partial(notifications.account, notification, "https://hooks.example"))
+
+    account(before, "first")
+    with pytest.raises(VersionConflict):
+        account(before, "again")
+    [after] = notifications.oldest("s/1", 1)
+    assert (before.accounted, after.accounted) == (None, "https://hooks.example")
+    notifications.drop(after)
+    with pytest.raises(VersionConflict):
+        account(after, "late")
+    assert [stored.id for stored in repository.scan("Organization")] == ["first"]
 
 
 def test_criteria_are_not_longer_than_what_every_write_can_read():

@@ -75,9 +75,11 @@ class Turn:
     def take(self) -> None:
         """Have the turn. Raises VersionConflict where the Subscription is changed meanwhile: then it is looked at anew."""
         stored = self._repository.find(TYPE, self._row.id)
-        if stored is None or stored.deleted or not self._may_go_on():
+        # Read after it, so that its owner is who wrote this version or a later one: a later one ends the turn.
+        row = next((row for row in self._repository.subscribed() if row.queue == self._row.queue and not row.gone), None)
+        if stored is None or stored.deleted or row is None or not self._may_go_on():
             return
-        self._stored = stored
+        self._stored, self._row = stored, row
         self._course.version, self._course.due = stored.version, 0.0
         try:
             asked = read(stored.raw)
@@ -135,9 +137,15 @@ class Turn:
             self._repository.notifications.drop(notification)
             if told is None:
                 continue
-            self._course.failures = 0
-            if self._status != "active":
-                self._mark("active")
+            self._go_well()
+        if self._status == "error" and not self._repository.notifications.waiting(self._row.queue):
+            # What was not taken is not to be told any more.
+            self._go_well()
+
+    def _go_well(self) -> None:
+        self._course.failures = 0
+        if self._status != "active":
+            self._mark("active")
 
     def _owner_may(self, asked: Subscription) -> bool:
         """Whether whoever it belongs to may be told anything, as they stand now; it is ended where they may not be any more."""
@@ -156,13 +164,14 @@ class Turn:
         return True
 
     def _write_down(self, notification: Notification, told: owners.Told, asked: Subscription) -> None:
-        """Write down once, before anything is sent, whom a notification tells of what."""
-        if self._standing is None or notification.accounted:
+        """Write down once for an address, before anything is sent there, whom a notification tells of what."""
+        # Of the endpoint's path nothing is written down: it can hold a secret.
+        to = log.safe_origin(asked.endpoint)
+        if self._standing is None or notification.accounted == to:
             return
-        moment = self._repository.clock()
-        events = [*owners.account(self._standing, self._row.id, asked.endpoint, notification, told, moment)]
+        events = [*owners.account(self._standing, self._row.id, to, notification, told, self._repository.clock())]
         if events:
-            self._repository.commit(events, also=partial(self._repository.notifications.account, notification))
+            self._repository.commit(events, also=partial(self._repository.notifications.account, notification, to))
 
     def _check_unchanged(self) -> None:
         now = self._repository.find(TYPE, self._row.id)

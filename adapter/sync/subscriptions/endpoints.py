@@ -25,7 +25,8 @@ def check(endpoint: str, *, payload: bool, named: Sequence[str], operators: bool
     if not _URL.fullmatch(endpoint) or not _has_port(endpoint):
         raise Invalid("An endpoint is an http(s) URL of ASCII characters, without user, password and fragment.", expression=_ELEMENT)
     parts = urlsplit(endpoint)
-    if any(step in (".", "..") for step in re.split(r"[/\\]", unquote(parts.path))):
+    # Tomcat, for one, leaves out what follows a semicolon, and then goes up by `..;`.
+    if any(step.partition(";")[0] in (".", "..") for step in re.split(r"[/\\]", unquote(parts.path))):
         raise Invalid("The path of an endpoint has no steps . and ..", expression=_ELEMENT)
     if payload and parts.query:
         raise Invalid("An endpoint that gets resources is the base of a FHIR service, which has no query.", expression=_ELEMENT)

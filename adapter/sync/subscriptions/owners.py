@@ -14,7 +14,6 @@ from adapter.audit.event import Told as Answer
 from adapter.clock import instant
 from adapter.errors import Gone, NotFound
 from adapter.fhir import references
-from adapter.log import safe_origin
 from adapter.store.documents import Change, Document, Stored
 from adapter.store.notifications import DELETE, Notification
 from adapter.store.repository import Repository
@@ -85,15 +84,13 @@ def told(repository: Repository, standing: Standing | None, notification: Notifi
     return _as_told(notification, stored)
 
 
-def account(standing: Standing, id: str, endpoint: str, notification: Notification, told: Told, moment: datetime) -> Iterator[Change]:
-    """The AuditEvents of a notification to the owner of the Subscription with this id. None for one that tells of an AuditEvent: that would
-    tell of itself."""
+def account(standing: Standing, id: str, to: str, notification: Notification, told: Told, moment: datetime) -> Iterator[Change]:
+    """The AuditEvents of a notification to the owner of the Subscription with this id, at the address `to`. None for one that tells of an
+    AuditEvent: that would tell of itself."""
     if notification.type == AUDIT_EVENT:
         return
-    # Of the endpoint's path nothing is written down: it can hold a secret.
-    address = safe_origin(endpoint)
-    by = standing.by if standing.by.client else replace(standing.by, client=address)
-    answer = Answer([notification.reference], 1, standing.rule, {**standing.facts, "event": notification.event, "to": address})
+    by = standing.by if standing.by.client else replace(standing.by, client=to)
+    answer = Answer([notification.reference], 1, standing.rule, {**standing.facts, "event": notification.event, "to": to})
     about = [] if notification.type == whose.PATIENT else [f"{notification.reference}/_history/{notification.version}"]
     for start in range(0, max(1, len(told.patients)), _AT_ONCE):
         patients = told.patients[start : start + _AT_ONCE]

@@ -136,7 +136,7 @@ class Deliverer:
         over = row.end is not None and row.end <= self._repository.clock()
         if status == "requested" or over or not row.criteria:
             return True
-        return (look or course.due > 0) and self._repository.notifications.waiting(row.queue)
+        return (look or course.due > 0) and (status == "error" or self._repository.notifications.waiting(row.queue))
 
     def _start(self, pool: ThreadPoolExecutor, row: Row, course: Course, work: Callable[[], None]) -> None:
         course.running = True

@@ -11,6 +11,7 @@ from adapter.store.repository import Repository
 
 from .provider import Signing, rsa
 from .site import App, Browser, Site, keys, opened
+from .subscribing import World, subscribing
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,10 @@ def dana(browser: Browser) -> Browser:
     """Her browser, logged in."""
     assert browser.log_in().status_code == 303
     return browser
+
+
+@pytest.fixture
+def world(repository: Repository, tmp_path: Path, issuer: Keys) -> Iterator[World]:
+    """Two insurers who subscribe, with their members."""
+    with subscribing(repository, tmp_path, issuer) as made:
+        yield made

@@ -1,120 +1,37 @@
 """Who subscribed is told what they may see when they are told: by a server, its store, and an endpoint on loopback."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
-from requests import Response
 
 from adapter.audit.disclosures import disclosures
-from adapter.fhir.jwks import fetch
-from adapter.fhir.keys import Keys
-from adapter.store import accounting, trail
-from adapter.store.documents import Change, Stored
+from adapter.store import trail
 from adapter.store.glass import Glass
-from adapter.store.repository import Repository
-from adapter.sync.subscriptions.turns import delivering
 from server.auth.principal import Principal
-from server.auth.subscribers import Subscribers
 from server.auth.tokens import REFRESHING
-from tests.sync.receiver import Receiver, eventually
-from tests.sync.subscriptions.site import JSON, SITE
+from tests.sync.receiver import Got, eventually
 
-from .site import Site, keys, opened
-from .test_members import record
+from .subscribing import NARROW, World
 
-HERE = frozenset(("Organization/city",))
-SCOPE = "system/*.rs system/Subscription.cruds"
 APP = "user/*.rs user/Subscription.cruds offline_access"
-
-
-@dataclass
-class World:
-    """A server that asks who its callers are, two insurers' services, and the endpoint at which they are told."""
-
-    site: Site
-    repository: Repository
-    receiver: Receiver
-    folder: Path
-
-    def token(self, principal: Principal) -> str:
-        return self.site.gate.registers.tokens.issue(principal)
-
-    def insurer(self, name: str, scope: str = SCOPE, of: str | None = None) -> Principal:
-        """The service of an insurer, registered."""
-        id, organisation = f"{name}-service", f"Organization/{of or name}"
-        self.site.service(id, keys(self.folder / id), scope=scope, organisation=organisation, purpose="HPAYMT")
-        return Principal(id, "insurer-reader", scope, organisation=organisation, purpose="HPAYMT")
-
-    def asks(self, principal: Principal, criteria: str, **channel: Any) -> Response:
-        """Subscribe."""
-        hook = {"type": "rest-hook", "endpoint": f"{self.receiver.url}/{principal.client}", "payload": JSON, **channel}
-        raw = {"resourceType": "Subscription", "status": "requested", "reason": "Kanarifugl", "criteria": criteria, "channel": hook}
-        return self.site.send(self.token(principal), "POST", "fhir/Subscription", raw)
-
-    def subscribed(self, principal: Principal, criteria: str = "CarePlan", **channel: Any) -> str:
-        answer = self.asks(principal, criteria, **channel)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def write(self, type: str, id: str, **change: Any) -> Stored:
-        """The next version of a resource."""
-        stored = self.repository.find(type, id)
-        raw = {**stored.raw, **change} if stored and not stored.deleted else {"resourceType": type, **change}
-        return self.repository.commit([Change(type, id, raw, stored.version if stored else 0)])[0]
-
-    def delete(self, type: str, id: str) -> None:
-        stored = self.repository.read(type, id)
-        self.repository.commit([Change(type, id, None, stored.version)])
-
-    def status(self, id: str) -> tuple[str, str]:
-        raw = self.repository.read("Subscription", id).raw
-        return raw["status"], raw.get("error", "")
-
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        with delivering(self.repository, replace(SITE, owners=Subscribers(self.repository, HERE).standing, named=(self.receiver.url,))):
-            yield
-
-    def tell(self) -> None:
-        """Tell all that there is to be told."""
-        queues = [row.queue for row in self.repository.subscribed() if row.told]
-        with self.telling():
-            assert eventually(lambda: not any(map(self.repository.notifications.waiting, queues)))
-
-    def told(self, principal: Principal) -> list[str]:
-        """What an endpoint was told, after the handshake."""
-        mine = [got for got in self.receiver.got if got.path.startswith(f"/{principal.client}")]
-        return [got.about for got in mine if not got.about.startswith("handshake")]
-
-    def accounts(self, patient: str = "Patient/river") -> list[dict[str, Any]]:
-        """The AuditEvents of notifications that tell of a patient."""
-        events = accounting.about(self.repository, patient)
-        return [raw for raw in events if raw["subtype"][0]["code"] == "notification"]
-
-
-@pytest.fixture
-def world(repository: Repository, tmp_path: Path, issuer: Keys) -> Iterator[World]:
-    raws = [*record("river", "ins"), *record("alma", "other"), *record("noor", "ins", agreed=False)]
-    repository.commit([Change(raw["resourceType"], raw["id"], raw, 0) for raw in raws])
-    with Receiver() as receiver, opened(repository, tmp_path, issuer, fetch, limited=True, site=HERE, subscribers=[receiver.url]) as site:
-        yield World(site, repository, receiver, tmp_path)
 
 
 def test_each_insurer_is_told_of_its_own_members_who_agreed_as_a_read_tells_it_and_it_is_written_down_before(world: World) -> None:
     ins, other = world.insurer("ins"), world.insurer("other")
-    narrow = world.insurer("narrow", "system/CarePlan.rs?status=completed system/Subscription.cruds", of="ins")
-    written: dict[str, int] = {}
+    narrow = world.insurer("narrow", NARROW, of="ins")
+    before: dict[tuple[str, str], bool] = {}
 
-    def taken(got: Any) -> int:
-        written[got.about] = len(world.accounts()) + len(world.accounts("Patient/alma"))
-        return 500 if got.about not in written else 200
+    def taken(got: Got) -> int:
+        id, event, *version = got.headers["webhook-id"].split("/")
+        if event != "handshake":
+            events = [*world.accounts(), *world.accounts("Patient/alma")]
+            about = {f"Subscription/{id}", "{}/{}/_history/{}".format(*version)}
+            before[id, got.about] = any(about <= {each.get("what", {}).get("reference") for each in raw["entity"]} for raw in events)
+        return 200
 
     world.receiver.answer = taken
     for who in (ins, other, narrow):
@@ -130,7 +47,7 @@ def test_each_insurer_is_told_of_its_own_members_who_agreed_as_a_read_tells_it_a
     assert world.told(narrow) == ["update/CarePlan/plan-river/3", "delete/CarePlan/plan-river/4"]
     [put] = [got for got in world.receiver.got if got.about.endswith("river/2")]
     assert put.body.decode() == world.repository.vread("CarePlan", "plan-river", 2).text
-    assert all(count for about, count in written.items() if not about.startswith("handshake"))
+    assert [*before.values()] == [True] * 7
     found = [each for each in disclosures(world.accounts()) if each.by == "client ins-service"]
     assert [(each.recipient, each.what, each.purpose) for each in found] == [("Organization/ins", "notification: 1 CarePlan", "HPAYMT")] * 3
     assert {each.rule for each in found} == {"insurer-reader: payor; consent opt-in"}
@@ -168,6 +85,49 @@ def test_what_was_written_down_and_not_taken_is_sent_again_by_who_delivers_next_
     assert {*world.told(ins)} == {"update/CarePlan/plan-river/2"}
     assert len(world.accounts()) == 1
     assert world.status(id)[0] == "active"
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_what_is_sent_again_to_another_address_is_written_down_for_that_address_too(world: World, owned: bool) -> None:
+    hook = {"type": "rest-hook", "endpoint": f"{world.receiver.url}/a-secret-path"}
+    if owned:
+        id = world.subscribed(world.insurer("ins"), payload=None)
+    else:
+        id = world.write("Subscription", "own", status="requested", reason="Kanarifugl", criteria="CarePlan", channel=hook).id
+    world.receiver.answer = lambda got: 200 if got.about.startswith("handshake") else 500
+    world.write("CarePlan", "plan-river", title="Kanarifugl")
+    with world.telling():
+        assert eventually(lambda: world.status(id)[0] == "error")
+    assert addresses(world.accounts()) == {world.receiver.url}
+    world.write("Subscription", id, status="requested", channel={**hook, "endpoint": f"{world.other.url}/a-secret-path"})
+    world.tell()
+    assert world.other.told() == ["update/CarePlan/plan-river/2"]
+    assert addresses(world.accounts()) == {world.receiver.url, world.other.url}
+    assert len(world.accounts()) == 2
+    if not owned:
+        assert {each.recipient for each in disclosures(world.accounts())} == {f"client {world.receiver.url}", f"client {world.other.url}"}
+
+
+def addresses(events: list[dict[str, Any]]) -> set[str]:
+    """Where notifications went, as their AuditEvents say it."""
+    details = (detail for raw in events for entity in raw["entity"] for detail in entity.get("detail", ()))
+    return {detail["valueString"] for detail in details if detail["type"] == "to"}
+
+
+@pytest.mark.parametrize("status", ["requested", "active", "error", "off"])
+def test_who_writes_theirs_back_as_it_is_with_narrower_scopes_is_told_by_these(world: World, status: str) -> None:
+    ins = world.insurer("ins")
+    id = world.subscribed(ins)
+    stored = world.write("Subscription", id, status=status)
+    assert world.site.send(world.token(ins), "PUT", f"fhir/Subscription/{id}", stored.raw).status_code == 200
+    assert world.repository.read("Subscription", id).version == stored.version
+    assert world.site.send(world.token(replace(ins, scope=NARROW)), "PUT", f"fhir/Subscription/{id}", stored.raw).status_code == 200
+    assert world.status(id)[0] == status
+    world.write("Subscription", id, status="requested")
+    world.write("CarePlan", "plan-river", status="revoked")
+    world.write("CarePlan", "plan-river", status="completed")
+    world.tell()
+    assert world.told(ins) == ["update/CarePlan/plan-river/3"]
 
 
 def test_whoever_is_let_in_no_more_or_as_another_is_told_nothing_more_and_it_says_why(world: World) -> None:
