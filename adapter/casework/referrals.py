@@ -51,16 +51,33 @@ class Row:
     leads_to: tuple[str, ...]
 
 
-def refer(desk: Desk, id: str, to: str, *, priority: str = "routine", due: str | None = None, note: str | None = None) -> Kept:
+def refer(
+    desk: Desk,
+    id: str,
+    to: str,
+    *,
+    priority: str = "routine",
+    due: str | None = None,
+    note: str | None = None,
+    send_too: bool = False,
+) -> Kept:
     """The draft of a referral of a planned service to an entry of the directory; the same provider again finds the same referral.
 
-    `due` is until when an answer is waited for; else the follow-up policy says it. Raises NotFound; Invalid for who is not here; NotNow
-    `receiver_inactive`, `service_over`, or `referral_open` with the referral that is to end first.
+    `due` is until when an answer is waited for; else the follow-up policy says it. With `send_too` it is sent as well, and where that is
+    refused there is no draft either. Raises NotFound; Invalid for who is not here; NotNow `receiver_inactive`, `service_over`, or
+    `referral_open` with the referral that is to end first; with `send_too` what `send` raises.
     """
     service = read(desk.repository, "planned_service", id)
     own = desk.of(service.reference)
-    put_together(own, service.fields.get("case", ""), partial(_drafted, own, id, to, priority, due, note), activity="refer")
-    return next(kept for kept in _referrals(desk.repository, service.reference) if _open_to(kept, to))
+    drafted = partial(_drafted, own, id, to, priority, due, note)
+    decide, activity = (partial(_drafted_and_sent, own, id, to, drafted), "referral-sent") if send_too else (drafted, "refer")
+    put_together(own, service.fields.get("case", ""), decide, activity=activity)
+    return _in_hand(desk.repository, service.reference, to)
+
+
+def _in_hand(repository: Repository, service: str, to: str) -> Kept:
+    """The referral to this provider that is open."""
+    return next(kept for kept in _referrals(repository, service) if _open_to(kept, to))
 
 
 def _drafted(desk: Desk, id: str, to: str, priority: str, due: str | None, note: str | None) -> list[Effect]:
@@ -87,6 +104,12 @@ def _drafted(desk: Desk, id: str, to: str, priority: str, due: str | None, note:
     }
     own = unused(desk.repository, lambda number: f"Task/{uuid5(_NAMESPACE, f'{service.reference} {to} {number}')}")
     return [("task", own, fields)]
+
+
+def _drafted_and_sent(desk: Desk, id: str, to: str, drafted: Callable[[], Sequence[Effect]]) -> list[Effect]:
+    service, made = read(desk.repository, "planned_service", id), drafted()
+    tasks = [Kept(concept, reference, 0, desk.clock(), fields) for concept, reference, fields in made]
+    return _sent(desk, tasks[0] if tasks else _in_hand(desk.repository, service.reference, to), service)
 
 
 def _goes_on(service: Kept) -> None:

@@ -31,7 +31,8 @@ def propose(site: Site, id: str, plan: str) -> Any:
 def answer(site: Site, id: str, plan: str) -> Any:
     """The client's word on an adjustment, and back to the plan."""
     asked = flask.request.form
-    plans.accept(site.desk(), plan, asked.get("proposed_at", ""), accepted=asked.get("word") == "accepted")
+    word = form.answer_of(asked, "word", "accepted", "declined")
+    plans.accept(site.desk(), plan, asked.get("proposed_at", ""), accepted=word == "accepted")
     return _back(id)
 
 

@@ -21,6 +21,7 @@ from adapter.errors import CasebridgeError, Invalid, RuleViolated
 from adapter.mapping.registry import CONCEPTS
 from server.console import referrals, transitions
 from server.console.around import choices
+from server.console.form import answer_of
 from server.console.names import full_name
 from server.console.site import Site
 
@@ -164,7 +165,8 @@ def go(site: Site, id: str) -> Any:
 
 def confirm(site: Site, id: str, screening: str, finding: str) -> Any:
     """The visitor's word on what a screening shows, and back to the case."""
-    findings.decide(site.desk(), screening, finding, holds=flask.request.form.get("word") == "holds")
+    word = answer_of(flask.request.form, "word", "holds", "no")
+    findings.decide(site.desk(), screening, finding, holds=word == "holds")
     return flask.redirect(flask.url_for("console.case-show", id=id), 303)
 
 

@@ -9,7 +9,6 @@ import flask
 from adapter.errors import Forbidden, NotFound
 from adapter.fhir.resource import dumps
 from adapter.sync.certificates.certificate import COLUMNS
-from adapter.sync.certificates.kept import waiting
 from adapter.sync.certificates.page import page, verdict
 from adapter.sync.plan import ACTIONS, Entry
 from server.console import questions
@@ -20,11 +19,10 @@ from server.console.site import Site
 
 
 def show(site: Site) -> Any:
-    """All remotes, with the last certificate of each and what waits for a person."""
-    site.desk()
+    """All remotes, with the last certificate of each, for who looks after them; and what waits for a person."""
     bridge = site.bridge
-    rows = []
-    for remote in bridge.remotes.all():
+    rows, leads = [], _leads(site)
+    for remote in bridge.remotes.all() if leads else ():
         last = next(iter(bridge.certificates.all(remote.name)), None)
         rows.append(
             {
@@ -34,11 +32,10 @@ def show(site: Site) -> Any:
                 "ended": last[1]["ended"] if last else None,
                 "holds": last[1]["holds"] if last else None,
                 "verdict": verdict(last[1]) if last else "There was no sync yet.",
-                "waiting": waiting(last[1]) if last else 0,
                 "conflicts": len(_waiting(site, remote.name)),
             }
         )
-    return flask.render_template("connections.html", remotes=rows, questions=len(questions.waiting(site)))
+    return flask.render_template("connections.html", remotes=rows, leads=leads, questions=len(questions.waiting(site)))
 
 
 def remote(site: Site, name: str) -> Any:
@@ -66,9 +63,14 @@ def _shown(site: Site, rehearsal: Rehearsal) -> list[Entry]:
     return [entry for entry in rehearsal.shown if entry.reference in seen]
 
 
+def _leads(site: Site) -> bool:
+    """Whether the visitor sees all that a sync is about, or leads those who do."""
+    return site.desk().actor.supervisor or not site.repository.sight
+
+
 def _supervised(site: Site) -> None:
-    """Raise Forbidden for who neither sees all that a sync is about nor leads those who do."""
-    if not site.desk().actor.supervisor and site.repository.sight:
+    """Raise Forbidden for all others."""
+    if not _leads(site):
         raise Forbidden("Syncs are about everybody's record: a supervisor looks after them here, or `casebridge` does.")
 
 
@@ -82,7 +84,7 @@ def plan(site: Site, name: str) -> Any:
 def apply(site: Site, name: str) -> Any:
     """Begin to carry out the plan that was shown."""
     _supervised(site)
-    site.rehearsals.apply(name)
+    site.rehearsals.apply(name, flask.request.form.get("plan", ""))
     return flask.redirect(flask.url_for("console.connections-remote", name=name), 303)
 
 

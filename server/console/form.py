@@ -3,6 +3,7 @@
 A widget's name is the path that `Record.problems` uses, such as `goal_reviews[0].goal`, so that an error finds its place.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +14,7 @@ from adapter.cases.plan import Option
 from adapter.cases.record import Fields, Record
 from adapter.cases.values import Address, Code, Identifier, Name, Note, Quantity, Telecom
 from adapter.cases.wording import code, label
+from adapter.errors import Invalid
 
 Errors = Mapping[str, str]
 """By path: what is wrong there."""
@@ -51,6 +53,8 @@ _ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _OPEN_ITEMS = 1
 """How many empty items a list offers beside those that it has."""
 _MARK = "remove:"
+_DEEPEST = 9
+"""Of how many lists, one within the other, a name is read: more than any record has, and few for a name that is nothing but places."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,12 @@ class Sent:
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
+        self._places: dict[str, set[str]] = defaultdict(set)
+        for name in values:
+            start, *rest = name.split("[", _DEEPEST)
+            for part in rest:
+                self._places[start].add(part.partition("]")[0])
+                start = f"{start}[{part}"
 
     def text(self, name: str) -> str:
         """The text under this name; empty where there is none."""
@@ -226,10 +236,12 @@ class Sent:
     def several(self, name: str) -> list[str]:
         return [text for text in self._values.get(name, ()) if text]
 
-    def places(self, name: str) -> int:
-        """How many items of this list were on the form."""
-        start = f"{name}["
-        return 1 + max((int(key[len(start) :].partition("]")[0]) for key in self._values if key.startswith(start)), default=-1)
+    def places(self, name: str) -> list[int]:
+        """Where in this list the items were that were on the form, in their order. Raises Invalid for what is no place in a list."""
+        sent = self._places.get(name, set())
+        if not all(place.isdecimal() and len(place) < 5 for place in sent):
+            raise Invalid("The form has an item that is at no place of its list.", expression=[name])
+        return sorted({int(place) for place in sent})
 
 
 def _text(_field: Any, name: str, form: Sent, _before: Any) -> Any:
@@ -255,6 +267,14 @@ def _moment(_field: Any, name: str, form: Sent, before: Any) -> Any:
 def whole(text: str) -> int:
     """The number that a text of up to nine digits is; 0 for any other, which no browser sends."""
     return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def answer_of(sent: Mapping[str, str], name: str, *words: str) -> str:
+    """The word that was answered under this name. Raises Invalid where it is none of these: to say nothing is not to say no."""
+    answer = sent.get(name, "")
+    if answer not in words:
+        raise Invalid(f"There is no answer: it is one of {', '.join(words)}.", expression=[name])
+    return answer
 
 
 def zoned(text: str, zone: str = "Z") -> str:
@@ -304,7 +324,7 @@ def _read_list(field: Any, name: str, form: Sent, before: Any) -> Any:
     old, read = before or [], _READ.get(kind_of(field.field), _text)
     items = (
         read(field.field, f"{name}[{place}]", form, old[place] if place < len(old) else None)
-        for place in range(form.places(name))
+        for place in form.places(name)
         if not form.text(f"{_MARK}{name}[{place}]")
     )
     return [item for item in items if item not in (None, "", [], {})]

@@ -7,6 +7,7 @@ from adapter.cases.record import Fields
 from adapter.casework import insurance
 from adapter.casework.desk import Desk
 from adapter.errors import Invalid
+from server.console.form import answer_of
 from server.console.site import Site
 from server.console.steps import Form, Steps, id_of, take
 
@@ -15,7 +16,7 @@ _ANSWERS = (*DECIDED, "requested")
 
 def _found(desk: Desk, of: str, form: Form) -> None:
     """What the insurer says of the kind of a service, or of all that the question names."""
-    benefits = [{"category": {"text": form.get("kind", "")}, "authorization_required": form.get("required") == "yes"}]
+    benefits = [{"category": {"text": form.get("kind", "")}, "authorization_required": answer_of(form, "required", "yes", "no") == "yes"}]
     insurance.answer_eligibility(desk, id_of(of), {"outcome": "complete", "in_force": True, "benefits": benefits})
 
 
@@ -33,12 +34,12 @@ def _appealed(desk: Desk, of: str, form: Form) -> None:
 
 
 _STEPS: Steps = {
-    "ask_eligibility": lambda desk, of, form: insurance.ask_eligibility(desk, [of], reason=form.get("reason")),
-    "answer_eligibility": _found,
-    "ask_authorisation": lambda desk, of, form: insurance.ask_authorisation(desk, of, reason=form.get("reason")),
-    "answer_authorisation": _decided,
-    "appeal": _appealed,
-    "withdraw": lambda desk, of, form: insurance.withdraw(desk, id_of(of), reason=form.get("reason")),
+    "ask_eligibility": ("planned_service", lambda desk, of, form: insurance.ask_eligibility(desk, [of], reason=form.get("reason"))),
+    "answer_eligibility": ("eligibility_request", _found),
+    "ask_authorisation": ("planned_service", lambda desk, of, form: insurance.ask_authorisation(desk, of, reason=form.get("reason"))),
+    "answer_authorisation": ("authorisation", _decided),
+    "appeal": ("authorisation", _appealed),
+    "withdraw": ("authorisation", lambda desk, of, form: insurance.withdraw(desk, id_of(of), reason=form.get("reason"))),
 }
 
 

@@ -1,10 +1,9 @@
 """Whether what a path or a form of a case names is of that case: what is another's is not shown, nor changed, as if it were of this one."""
 
 from adapter.cases.record import Fields
+from adapter.cases.registry import TYPES
 from adapter.casework.records import read
 from adapter.errors import NotFound
-from adapter.fhir.references import split
-from adapter.store.search_parameters import table
 from server.console.site import Site
 
 PARTS = {"plan": "plan", "service": "planned_service", "screening": "screening"}
@@ -18,13 +17,12 @@ def check_path(site: Site, names: dict[str, str]) -> None:
             _check(site, names["id"], read(site.repository, concept, names[name]).fields)
 
 
-def check_named(site: Site, case: str, reference: str) -> None:
-    """Raise NotFound where a form of the case of this id names a record, as `Type/id`, that is not of the case."""
-    named = split(reference)
-    if named is None or named[0] not in table() or reference != f"{named[0]}/{named[1]}":
+def check_named(site: Site, case: str, concept: str, reference: str) -> None:
+    """Raise NotFound where a form of the case of this id names, as `Type/id`, what is no record of this concept or not of the case."""
+    type, _, id = reference.partition("/")
+    if type not in TYPES[concept]:
         raise NotFound("There is no such record.")
-    stored = site.repository.read(*named[:2])
-    _check(site, case, stored.record | stored.local)
+    _check(site, case, read(site.repository, concept, id).fields)
 
 
 def _check(site: Site, case: str, fields: Fields) -> None:

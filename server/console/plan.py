@@ -93,7 +93,7 @@ def _booked(facts: Facts, service: str) -> int:
 def answer(site: Site, id: str, plan: str) -> Any:
     """The client's word on the draft, and back to the plan."""
     sent = flask.request.form
-    plans.answer(site.desk(), plan, "accepted" if sent.get("word") == "accepted" else "declined", sent.get("by", ""))
+    plans.answer(site.desk(), plan, form.answer_of(sent, "word", "accepted", "declined"), sent.get("by", ""))
     return _back(id)
 
 

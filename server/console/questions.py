@@ -9,6 +9,7 @@ from adapter.casework.desk import Desk
 from adapter.errors import Forbidden, NotFound
 from adapter.sync.people.identity import compare
 from server.audit.access import tells
+from server.console.form import answer_of
 from server.console.names import full_name
 from server.console.site import Site
 
@@ -52,7 +53,7 @@ def answer(site: Site, id: str) -> Any:
     if question is None or not _theirs(site, question):
         raise NotFound("There is no such question.")
     tells([question["here"], question["other"]])
-    if flask.request.form.get("answer") == "same":
+    if answer_of(flask.request.form, "answer", "same", "different") == "same":
         if not _links(site, desk, question):
             raise Forbidden("That two clients are one is said by a supervisor here; of all others, `casebridge people link` says it.")
         people.link(question["here"], question["other"], by=by)

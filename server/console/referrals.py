@@ -18,20 +18,21 @@ def section(desk: Desk, facts: Facts) -> dict[str, Any]:
     return {"rows": rows, "free": free}
 
 
-def _drafted(desk: Desk, of: str, form: Form) -> None:
+def _referred(desk: Desk, of: str, form: Form) -> None:
     more = {name: form[name] for name in ("priority", "due", "note") if name in form}
-    made = referrals.refer(desk, id_of(of), form.get("other") or form.get("to", ""), **more)
-    if form.get("send"):
-        referrals.send(desk, made.id)
+    referrals.refer(desk, id_of(of), form.get("other") or form.get("to", ""), send_too="send" in form, **more)
+
+
+def _answered(desk: Desk, of: str, form: Form) -> None:
+    results = [{"text": form["result"]}] if "result" in form else ()
+    referrals.answer(desk, id_of(of), form.get("status", ""), reason=form.get("reason"), results=results)
 
 
 _STEPS: Steps = {
-    "refer": _drafted,
-    "send": lambda desk, of, _: referrals.send(desk, id_of(of)),
-    "answer": lambda desk, of, form: referrals.answer(
-        desk, id_of(of), form.get("status", ""), reason=form.get("reason"), results=[{"text": form["result"]}] if "result" in form else ()
-    ),
-    "cancel": lambda desk, of, form: referrals.cancel(desk, id_of(of), form.get("reason", "")),
+    "refer": ("planned_service", _referred),
+    "send": ("task", lambda desk, of, _: referrals.send(desk, id_of(of))),
+    "answer": ("task", _answered),
+    "cancel": ("task", lambda desk, of, form: referrals.cancel(desk, id_of(of), form.get("reason", ""))),
 }
 
 

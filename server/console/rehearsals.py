@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
+from uuid import uuid4
 
 from adapter.clock import instant
-from adapter.errors import Busy, CasebridgeError
+from adapter.errors import Busy, Conflict
 from adapter.sync.bridge import Bridge
 from adapter.sync.plan import Entry
 from adapter.sync.rehearsal.saved_plan import read
+from server import errors
 
 SHOWN = 200
 """How many entries of a plan a page shows."""
@@ -21,6 +23,8 @@ class Rehearsal:
     """What is known of a remote's plan: `state` is working, planned, done or failed."""
 
     path: Path
+    id: str = field(default_factory=lambda: uuid4().hex)
+    """By which a page says which plan it showed."""
     state: str = "working"
     what: str = ""
     done: int = 0
@@ -61,12 +65,15 @@ class Rehearsals:
         made = self._begin(remote, Rehearsal(self._folder / f"{remote}.plan"))
         self._start(made, lambda: self._make(remote, made))
 
-    def apply(self, remote: str) -> None:
-        """Begin to carry out the plan that was shown, and nothing else. Raises Busy where there is none to carry out."""
+    def apply(self, remote: str, shown: str) -> None:
+        """Begin to carry out the plan that was shown, by its id, and nothing else. Raises Busy where there is none to carry out; Conflict
+        where another was made since."""
         with self._lock:
             found = self._known.get(remote)
             if found is None or found.state != "planned":
                 raise Busy("There is no plan that waits to be carried out; make one first.")
+            if found.id != shown:
+                raise Conflict("Another plan was made since this one was shown; look at that one before it is carried out.")
             found.state, found.done, found.total = "working", 0, 0
         self._start(found, lambda: self._carry_out(found))
 
@@ -89,15 +96,15 @@ class Rehearsals:
     def _carry_out(self, made: Rehearsal) -> None:
         saved = read(made.path)
         self._bridge.carry_out(saved, progress=made.progress)
-        made.left, made.state = len(saved.left), "done"
         made.path.unlink(missing_ok=True)
+        made.left, made.state = len(saved.left), "done"
 
     @staticmethod
     def _start(made: Rehearsal, work: Callable[[], None]) -> None:
         def run() -> None:
             try:
                 work()
-            except CasebridgeError as error:
-                made.state, made.problem = "failed", error.text
+            except Exception as error:  # noqa: BLE001 - the thread's outermost line: a plan that is never done keeps every other waiting
+                made.problem, made.state = errors.named(error).text, "failed"
 
         Thread(target=run, daemon=True, name="rehearsal").start()

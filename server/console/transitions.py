@@ -21,9 +21,12 @@ def section(facts: Facts) -> list[dict[str, Any]]:
 
 
 _STEPS: Steps = {
-    "prepare": lambda desk, of, _: transitions.prepare(desk, id_of(of)),
-    "send": lambda desk, of, _: transitions.send(desk, id_of(of)),
-    "answer": lambda desk, of, form: transitions.answer(desk, id_of(of), form.get("status", ""), reason=form.get("reason")),
+    "prepare": ("transition_plan", lambda desk, of, _: transitions.prepare(desk, id_of(of))),
+    "send": ("transition_plan", lambda desk, of, _: transitions.send(desk, id_of(of))),
+    "answer": (
+        "transition_plan",
+        lambda desk, of, form: transitions.answer(desk, id_of(of), form.get("status", ""), reason=form.get("reason")),
+    ),
 }
 
 

@@ -75,6 +75,18 @@ def test_a_referral_is_a_task_about_the_order_that_its_provider_owns(desk, servi
     assert "TaskForReferralManagement" in str(raw["meta"]["profile"])
 
 
+@pytest.mark.parametrize("drafted", [False, True])
+def test_a_referral_is_made_and_sent_in_one(desk, service, drafted):
+    if drafted:
+        referrals.refer(desk, service, PANTRY)
+    made = referrals.refer(desk, service, PANTRY, send_too=True)
+    assert (made.fields["status"], made.fields["due"], made.version) == ("requested", "2026-03-09", 1 + drafted)
+    assert proofs(desk, made.reference) == [("Practitioner/dana", None)] * (1 + drafted)
+    assert read(desk.repository, "planned_service", service).fields["performers"] == [PANTRY]
+    with pytest.raises(NotNow, check=lambda error: error.code == "referral_status_invalid"):
+        referrals.refer(desk, service, PANTRY, send_too=True)
+
+
 def test_the_same_provider_again_is_the_same_referral_and_another_waits_for_its_end(desk, service):
     first = referrals.refer(desk, service, PANTRY)
     assert referrals.refer(desk, service, PANTRY).reference == first.reference
@@ -131,6 +143,10 @@ def test_who_neither_treats_nor_pays_is_told_with_consent_only(desk, service, ki
     """V-16"""
     put(desk, "stakeholder", "pantry", {"kind": kind, "name": "Kanarifugl"})
     put(desk, "consent", "agreed", read(desk.repository, "consent", "agreed").fields | consent)
+    if not may:
+        with pytest.raises(RuleViolated, check=lambda error: error.code == "consent_missing"):
+            referrals.refer(desk, service, PANTRY, send_too=True)
+        assert "Task" not in desk.repository.types()
     draft = referrals.refer(desk, service, PANTRY)
     if may:
         assert referrals.send(desk, draft.id).fields["status"] == "requested"
@@ -304,6 +320,32 @@ def test_a_referral_to_a_service_is_answered_for_by_its_organisation(desk, servi
     task = sent(desk, service, "HealthcareService/lunch")
     referrals.answer(desk, task.id, "accepted")
     assert proofs(desk, task.reference)[-1] == (DANA, PANTRY)
+
+
+def role_of(desk, organization):
+    raw = {"resourceType": "PractitionerRole", "active": True, "organization": {"reference": organization}}
+    desk.repository.commit([Change("PractitionerRole", "baker", raw, 0)])
+    return "PractitionerRole/baker"
+
+
+@pytest.mark.parametrize(
+    "organization", ["https://dir.example/fhir/Organization/1", "urn:uuid:8c1d0c0e-6a0f-5b55-9d6f-0b6f5ad0e1f3", "Anxiety/Depression"]
+)
+def test_a_referral_to_a_role_at_an_organisation_that_is_not_here_is_shown_and_answered(desk, service, organization):
+    task = sent(desk, service, role_of(desk, organization))
+    referrals.answer(desk, task.id, "accepted")
+    assert [(row.status, row.by_fhir) for row in referrals.of_case(desk, "c-alma")] == [("accepted", False)]
+    assert proofs(desk, task.reference)[-1] == (DANA, organization)
+    assert "Anxiety" not in desk.repository.database.list_collection_names()
+
+
+def test_a_role_at_a_version_of_an_organisation_is_told_with_consent_only(desk, service):
+    """V-16"""
+    put(desk, "consent", "agreed", read(desk.repository, "consent", "agreed").fields | {"status": "inactive"})
+    draft = referrals.refer(desk, service, role_of(desk, f"{PANTRY}/_history/1"))
+    with pytest.raises(RuleViolated) as refused:
+        referrals.send(desk, draft.id)
+    assert refused.value.code == "consent_missing"
 
 
 @pytest.mark.parametrize(("address", "known"), [("https://pantry.example/fhir/", True), ("https://other.example/fhir", False)])

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from adapter.casework.desk import Actor, Desk
 from adapter.casework.records import put, read
 from tests.server.console.conftest import ORIGIN, form_of, send, words
@@ -29,6 +31,15 @@ def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_is_kept(stran
     assert "soon, says Kanarifugl" in answer.text
     assert 'value="high" selected' in answer.text
     assert sum(1 for _ in repository.scan("Goal")) == count
+
+
+@pytest.mark.parametrize("place", ["x", "100000000000"])
+def test_a_form_with_an_item_at_no_place_is_refused(stranger, loaded, dana, place):
+    dana()
+    answer = stranger.post("/records/client/new", **{f"names[{place}].family": "Kanarifugl"})
+    assert answer.status_code == 400
+    assert "at no place of its list" in answer.text
+    assert "Kanarifugl" not in answer.text[answer.text.index("<main") :]
 
 
 def test_a_rule_of_case_management_is_told_at_the_field_that_it_names(stranger, loaded, dana):
@@ -165,6 +176,9 @@ def test_what_a_screening_shows_becomes_a_need_at_somebody_s_word(stranger, half
     dana()
     page = stranger.get(f"/cases/{halfway}").text
     path = re.search(r'action="(/cases/[^"]*/findings/[^"]*)"', page)[1]
+    for silent in ({}, {"word": "perhaps"}):
+        assert stranger.post(path, **silent).status_code == 400
+    assert path in stranger.get(f"/cases/{halfway}").text
     assert stranger.post(path, word="holds").status_code == 303
     assert read(repository, "condition", path.rpartition("/")[2]).fields["verification_status"] == "confirmed"
     assert path not in stranger.get(f"/cases/{halfway}").text

@@ -3,6 +3,7 @@
 import pytest
 
 from adapter.cases.registry import RECORDS
+from adapter.errors import Invalid
 from server.console import form, forms
 
 
@@ -95,3 +96,27 @@ def test_a_code_s_system_goes_with_the_unit_that_it_was_of():
     sent = form.Sent({name: [value] for name, value in typed.items()})
     found = form.filled(RECORDS["goal"], ("targets",), sent, before)
     assert found == {"targets": [{"value": {"quantity": {"value": 4, "unit": "steps"}}}]}
+
+
+class _Counted(form.Sent):
+    """What a browser sent, asked for no more than a thousand times."""
+
+    asked = 0
+
+    def text(self, name):
+        self.asked += 1
+        assert self.asked < 1000, name
+        return super().text(name)
+
+
+def test_a_list_is_read_where_something_was_sent_however_far_down_that_is():
+    sent = _Counted({"goal_reviews[9999].goal": ["Goal/b"], "goal_reviews[2].goal": ["Goal/a"]})
+    found = form.filled(RECORDS["follow_up"], ("goal_reviews",), sent, {})
+    assert found == {"goal_reviews": [{"goal": "Goal/a"}, {"goal": "Goal/b"}]}
+
+
+@pytest.mark.parametrize("place", ["x", "", "-1", "²", "1000000000", "1" * 5000])
+def test_what_is_at_no_place_of_its_list_is_refused_and_not_looked_for(place):
+    with pytest.raises(Invalid) as refused:
+        form.filled(RECORDS["client"], ("names",), _Counted({f"names[{place}].family": ["Kanarifugl"]}), {})
+    assert refused.value.expression == ("names",)

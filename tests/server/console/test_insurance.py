@@ -68,6 +68,7 @@ def test_an_answer_about_eligibility_is_kept_by_a_form(stranger, page, repositor
     asked = forms(section(stranger, page), "ask_eligibility")[0]
     stranger.post(f"{page}/insurance", **asked)
     waits = forms(section(stranger, page), "answer_eligibility")[0]
+    assert stranger.post(f"{page}/insurance", **waits).status_code == 400
     assert stranger.post(f"{page}/insurance", **waits, required="no").status_code == 303
     service = read(repository, "planned_service", asked["of"].partition("/")[2]).fields
     assert service["authorisation_required"] == "no"

@@ -34,7 +34,10 @@ def test_the_page_of_a_draft_says_what_it_lacks_and_what_is_in_it(stranger, draf
     for told in ("The client must accept the plan first.", "Kanarifugl: walk 100 m unaided", "Kanarifugl: physical therapy", "Leave out"):
         assert told in text
     assert "Nothing is missing" not in text
-    stranger.post(f"/cases/{drafting}/plan/{draft}/answer", word="accepted", by=read_client(stranger, drafting))
+    answer, by = f"/cases/{drafting}/plan/{draft}/answer", read_client(stranger, drafting)
+    assert stranger.post(answer, by=by).status_code == 400
+    assert "The client must accept" in stranger.text(f"/cases/{drafting}/plan")
+    stranger.post(answer, word="accepted", by=by)
     assert "The client must accept" not in stranger.text(f"/cases/{drafting}/plan")
 
 
@@ -149,6 +152,8 @@ def test_a_minor_change_is_proposed_accepted_and_carried_out_as_the_next_version
     refused = send(stranger, change, title="With a ride")
     assert refused.status_code == 422
     assert "The client must accept the adjustment first." in words(refused.text)
+    assert stranger.post(f"{path}/answer", proposed_at=at).status_code == 400
+    assert "accepted_by_client" not in read(repository, "plan", in_force).fields["adjustments"][-1]
     assert stranger.post(f"{path}/answer", proposed_at=at, word="accepted").status_code == 303
     before = read(repository, "plan", in_force)
     answer = send(stranger, change, title="With a ride")

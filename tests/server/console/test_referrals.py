@@ -7,6 +7,7 @@ import pytest
 
 from adapter.casework.desk import Actor, Desk
 from adapter.casework.records import put, read
+from adapter.store.documents import Change
 from tests.server.console.conftest import words
 
 
@@ -53,6 +54,50 @@ def test_a_service_of_the_plan_is_referred_and_its_answers_are_kept_by_forms(str
         assert stranger.post(f"{page}/referrals", **asked, status=word, result=result).status_code == 303
     assert "Completed To Kanarifugl House; Kanarifugl walks" in words(section(stranger, page, "referrals"))
     assert stranger.get(link).status_code == 200
+
+
+@pytest.mark.parametrize("organization", ["https://dir.example/fhir/Organization/1", "Organization/1/_history/2", "urn:uuid:1"])
+def test_a_referral_to_a_role_of_an_organisation_elsewhere_is_shown(stranger, page, desk, organization):
+    raw = {"resourceType": "PractitionerRole", "active": True, "organization": {"reference": organization}}
+    desk.repository.commit([Change("PractitionerRole", "baker", raw, 0)])
+    [link, *_] = findall(rf'href="({page}/referrals/[^"]+)"', section(stranger, page, "referrals"))
+    [form] = forms(stranger.get(link).text, "refer")
+    assert stranger.post(f"{page}/referrals", **form, other="PractitionerRole/baker").status_code == 303
+    assert stranger.get(page).status_code == 200
+
+
+def test_a_referral_that_cannot_be_sent_is_no_draft_either_when_it_was_to_be_sent(stranger, page, desk):
+    """V-16"""
+    put(desk, "stakeholder", "pantry", {"kind": "community_org", "name": "Kanarifugl pantry", "active": True})
+    put(desk, "stakeholder", "house", {"kind": "rehab_facility", "name": "Kanarifugl House", "active": True})
+    [link, *_] = findall(rf'href="({page}/referrals/[^"]+)"', section(stranger, page, "referrals"))
+    [form] = forms(stranger.get(link).text, "refer")
+    before = _tasks(desk)
+    refused = stranger.post(f"{page}/referrals", **form, other="Organization/pantry", send="yes")
+    assert (refused.status_code, "Nothing was changed" in refused.text) == (422, True)
+    assert _tasks(desk) == before
+    assert stranger.post(f"{page}/referrals", **form, other="Organization/house", send="yes").status_code == 303
+
+
+def _tasks(desk):
+    return {stored.reference for type in ("Task", "Provenance") for stored in desk.repository.scan(type)}
+
+
+def test_a_step_is_taken_with_the_very_record_that_the_form_names(stranger, page, desk, halfway):
+    """Not with another's, of whatever case, that has the same id."""
+    put(desk, "stakeholder", "house", {"kind": "rehab_facility", "name": "Kanarifugl House", "active": True})
+    [link, *_] = findall(rf'href="({page}/referrals/[^"]+)"', section(stranger, page, "referrals"))
+    [form] = forms(stranger.get(link).text, "refer")
+    stranger.post(f"{page}/referrals", **form, other="Organization/house")
+    [draft] = forms(section(stranger, page, "referrals"), "cancel")
+    id = draft["of"].partition("/")[2]
+    case = read(desk.repository, "case", halfway)
+    about = {"client": case.fields["client"], "case": case.reference}
+    barrier = {"status": "open", "kind": "transport", "description": "Kanarifugl", "opened_at": "2025-04-20T10:00:00Z"}
+    named = put(desk, "barrier", id, about | barrier).reference
+    answer = stranger.post(f"{page}/referrals", **draft | {"of": named}, reason="Kanarifugl has another")
+    assert (answer.status_code, "no such record" in answer.text) == (404, True)
+    assert read(desk.repository, "task", id).fields["status"] == "draft"
 
 
 def test_a_referral_is_taken_back_with_a_reason(stranger, page, desk):

@@ -8,7 +8,9 @@ import requests
 
 from adapter.fhir.resource import dumps
 from adapter.store.state import State
+from adapter.sync.bridge import Bridge
 from adapter.sync.people.questions import Doubt, Questions
+from adapter.sync.remotes.remote import Remote
 from server.console.routes import PAGES
 from server.console.visitor import COOKIE
 
@@ -121,6 +123,19 @@ def test_a_sync_is_looked_after_by_a_supervisor(hospital: Hospital):
         }
         assert status in found, found
         assert found <= {status, 409}, found
+
+
+def test_how_a_remote_stands_is_told_to_a_supervisor(hospital: Hospital):
+    remotes = Bridge(hospital.repository.database).remotes
+    remotes.add(Remote("elsewhere", "https://fhir.example/elsewhere"))
+    try:
+        dana, boss = (hospital.browser(who).get("/connections").text for who in ("dana", "boss"))
+    finally:
+        remotes.remove("elsewhere")
+    for told in ("elsewhere", "There was no sync yet."):
+        assert (told in dana, told in boss) == (False, True)
+    assert "a supervisor looks after them" in dana
+    assert "/questions" in dana
 
 
 def contest(hospital: Hospital, *references: str) -> None:
