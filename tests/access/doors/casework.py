@@ -17,6 +17,7 @@ from server.api.paths import path_of
 from server.api.routes import COLLECTION, Route, routes
 
 from .. import worlds
+from ..rule import owners_of
 from ..stage import Answered, Told
 from ..worlds import State
 from .reads import status
@@ -86,8 +87,8 @@ def _list(told: Told, type: str, chance: Random) -> None:
     if by == "client":
         wanted = {name for name in wanted if client(told, name) == ways[by]}
     if by == "case":
-        there = client(told, ways[by]) if ways[by] in told.seen else ""
-        wanted = {name for name in wanted if told.items[name]["case"] == ways[by].partition("/")[2] and client(told, name) == there}
+        there = {*told.seen[ways[by]]["patients"]} if ways[by] in told.seen else set()
+        wanted = {name for name in wanted if told.items[name]["case"] == ways[by].partition("/")[2] and there & _people(told, name)}
     path, cursor, found = f"api/{path_of(concept)}?limit={chance.choice((2, 200))}{query}", "", list[str]()
     while cursor is not None:
         page = told.work("GET", f"{path}{cursor}").body
@@ -101,6 +102,11 @@ def client(told: Told, name: str) -> str | None:
     """Whom a record is of: nobody, where it is of several."""
     type, patients = name.partition("/")[0], told.seen[name]["patients"]
     return None if type == "Group" or (type == "Appointment" and len(patients) > 1) else f"Patient/{patients[0]}"
+
+
+def _people(told: Told, name: str) -> set[str]:
+    """Whom a record is about, of which a case of any of them may have it."""
+    return owners_of(name.partition("/")[0], told.seen[name])
 
 
 def _caseload(told: Told, who: str) -> None:
