@@ -194,8 +194,11 @@ class Gate:
         if endpoint is None or flask.request.blueprint == _AUTH:
             return None
         if session is None or endpoint.startswith(_SAYING_WHO):
-            back = session is None and flask.request.method == "GET"
-            return flask.redirect(flask.url_for(f"{_AUTH}.login", to=flask.request.full_path.rstrip("?") if back else None), 303)
+            looking = flask.request.method == "GET"
+            back = flask.request.full_path.rstrip("?") if looking and not session else None
+            # Who is logged in and asked who they are is nobody whom the record has.
+            unknown = "yes" if looking and session else None
+            return flask.redirect(flask.url_for(f"{_AUTH}.login", to=back, unknown=unknown), 303)
         flask.g.principal = session.principal
         access.known(session.principal, endpoint)
         role = flask.g.principal.role

@@ -85,8 +85,9 @@ class Login:
 
     def _page(self, session: Session | None, problem: str = "", to: str | None = None) -> str:
         wanted = local(flask.request.values.get("to", "/") if to is None else to)
+        unknown = "unknown" in flask.request.args
         ways = {"provider": self._provider.name if self._provider else None, "passwords": self._passwords}
-        return flask.render_template("login.html", session=session, problem=problem, to=wanted, **ways)
+        return flask.render_template("login.html", session=session, problem=problem, to=wanted, unknown=unknown, **ways)
 
 
 def local(to: str) -> str:

@@ -32,6 +32,16 @@ def test_a_page_of_the_console_asks_who_it_is_and_shows_itself_then(record, brow
     assert "Dana Kanarifugl" in browser.get("/").text
 
 
+def test_who_has_no_record_is_told_that_this_is_why_there_is_no_worklist(browser: Browser):
+    browser.log_in()
+    asked = browser.get("/").headers["Location"]
+    assert asked.startswith("/sign-in")
+    page = browser.get(browser.get(asked).headers["Location"]).text
+    assert "You are logged in as dana" in page
+    assert "There is no Practitioner/dana in the record" in page
+    assert "in the record" not in browser.get("/login").text
+
+
 def test_the_cookie_is_for_this_server_and_no_script(browser: Browser):
     given = browser.log_in().headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(given.split("; "))
