@@ -44,7 +44,9 @@ def begin(call: Call, asked: Asked) -> Answer:
     if headers.prefer(request, "respond-async") is None:
         raise Invalid("An export takes its time, so it is asked for with the header Prefer: respond-async.")
     asked.check(request.costs or Costs(call.repository.database), call.repository.clock)
-    cohort(asked, call.repository)
+    # As the job will see it: what is seen by a broken glass alone would be accepted here and not be done.
+    eyes = _eyes(request)
+    cohort(asked, eyes.on(call.repository.whole) if eyes else call.repository)
     exports = Exports(call.repository)
     if exports.waiting(request.owner) >= MOST:
         raise Throttled(f"{MOST} exports are not done yet; ask again when one of them is.", retry_after=_RETRY_SECONDS)
@@ -52,7 +54,7 @@ def begin(call: Call, asked: Asked) -> Answer:
         raise Throttled(
             f"{KEPT} exports are kept; DELETE those that are read, at the addresses of their status.", retry_after=_RETRY_SECONDS
         )
-    return Answer(202, location=f"{STATUS}/{exports.begin(asked, request.owner, _eyes(request)).id}")
+    return Answer(202, location=f"{STATUS}/{exports.begin(asked, request.owner, eyes).id}")
 
 
 def _eyes(request: Request) -> Eyes | None:

@@ -35,15 +35,15 @@ def ask(told: Told, chance: Random) -> None:
         told.same(gone, deleted, f"{path} deleted")
         return
     path = f"{told.local(level) if '/' in level else level}/$export"
-    if level in told.items and level not in told.seen:
-        gone = (level, len(told.items[level]["states"]) + 1) in told.versions
+    if level in told.items and level not in seen:
+        gone = (level, len(told.items[level]["states"]) + 1) in versions
         told.same(410 if gone else 404, told.get(path, **_ASYNC).status, path)
         return
     found, _ = _exported(told, path)
     told.same(set(), found - seen.keys(), path)
     members = {name for name in seen if name.startswith("Patient/")}
     if level in told.items:
-        members &= {f"Patient/{each}" for each in told.seen[level]["patients"]}
+        members &= {f"Patient/{each}" for each in seen[level]["patients"]}
     own = {name for name in seen if name in told.items and f"Patient/{seen[name]['patients'][0]}" in members}
     told.same(set(), {name for name in own - found if not name.startswith(("Group/", "Task/"))}, f"{path} lacks")
 

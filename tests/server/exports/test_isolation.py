@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapter.access.viewer import Viewer
 from adapter.clock import instant
+from adapter.errors import NotFound
 from adapter.sync.exporting import files
 from adapter.sync.exporting.exports import Exports
 
@@ -23,6 +25,17 @@ def stored(scene, make):
 @pytest.fixture
 def ask(stored):
     return asks(stored, reader("ins"))
+
+
+def test_a_group_that_only_a_broken_glass_shows_is_not_there_to_be_exported(stored, make):
+    """The export would not see it: it is refused when it is asked for, and not when it is to be read."""
+    make({"resourceType": "Group", "id": "g", "type": "person", "actual": True, "member": [{"entity": {"reference": "Patient/river"}}]})
+    nurse = Viewer("clinician", frozenset(("Practitioner/new",)), "BTG", glass=frozenset(("Patient/river",)))
+    ask = asks(stored, nurse)
+    assert "Patient/river" in ask("Group/g").text
+    with pytest.raises(NotFound):
+        ask("Group/g/$export")
+    assert [*Exports(stored.repository).all()] == []
 
 
 def found(ask, types):
